@@ -1,0 +1,152 @@
+//! The source for calls that block.
+
+use std::io::{self, Read, Write};
+
+use bytes::{Buf, Bytes};
+
+use crate::source::Core;
+use crate::{Error, Result};
+
+use super::Writer;
+
+/// What the host sends of a content or an object, for a call that blocks to take in: by [`Read`], or piece by piece.
+///
+/// An error in the middle says that the host broke off: what came is truncated and must not be kept.
+pub struct Source {
+    core: Core,
+    current: Bytes,
+}
+
+impl Source {
+    pub(crate) fn new(core: Core) -> Self {
+        Source { core, current: Bytes::new() }
+    }
+
+    /// The next piece, none at the end. Nothing is copied.
+    pub fn next_piece(&mut self) -> Result<Option<Bytes>> {
+        if self.current.is_empty() {
+            return self.core.next_blocking();
+        }
+        Ok(Some(std::mem::take(&mut self.current)))
+    }
+
+    /// Whether the next read or piece is there already, so that taking it does not block.
+    pub fn is_ready(&self) -> bool {
+        !self.current.is_empty() || self.core.is_ready()
+    }
+
+    /// The size that the host announced, where it did. It may prove wrong.
+    pub fn size(&self) -> Option<u64> {
+        self.core.size()
+    }
+
+    /// How many bytes came so far.
+    pub fn taken(&self) -> u64 {
+        self.core.taken() - self.current.len() as u64
+    }
+
+    /// Writes everything to `to` and says how many bytes it was.
+    pub fn copy_to(&mut self, to: &mut dyn Write) -> Result<u64> {
+        let mut n = 0;
+        while let Some(piece) = self.next_piece()? {
+            to.write_all(&piece)?;
+            n += piece.len() as u64;
+        }
+        Ok(n)
+    }
+
+    /// Hands everything to a writer and finishes it, or aborts it where the host broke off or the writer failed.
+    pub fn drive(&mut self, mut writer: Box<dyn Writer>) -> Result<()> {
+        let mut pump = || -> Result<()> {
+            while let Some(piece) = self.next_piece()? {
+                writer.write(&piece)?;
+            }
+            Ok(())
+        };
+        match pump() {
+            Ok(()) => writer.finish(),
+            Err(error) => {
+                writer.abort(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Refuses a call's success if it left something unread; says how many bytes it read.
+    pub(crate) fn check_read(&mut self, call: &str) -> Result<u64> {
+        let rest = self.current.len();
+        self.core.check_read_blocking(call, rest)
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        while self.current.is_empty() {
+            match self.core.next_blocking().map_err(<io::Error as From<Error>>::from)? {
+                Some(piece) => self.current = piece,
+                None => return Ok(0),
+            }
+        }
+        let n = buffer.len().min(self.current.len());
+        self.current.copy_to_slice(&mut buffer[..n]);
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+    use crate::queue::queue;
+
+    fn source(pieces: &[&'static str], end: Result<()>) -> Source {
+        let (sender, receiver) = queue(usize::MAX);
+        for piece in pieces {
+            assert!(sender.try_send(Bytes::from_static(piece.as_bytes()), piece.len()).is_ok());
+        }
+        sender.finish(end);
+        Source::new(Core::new(receiver, Some(9)))
+    }
+
+    #[test]
+    fn success_before_everything_was_read_is_an_error() {
+        let mut nothing_read = source(&["abc", "def"], Ok(()));
+        assert_eq!(
+            nothing_read.check_read("store_file").unwrap_err().message(),
+            "store_file returned success after 3 bytes of 9, before it had read everything"
+        );
+        let mut partly = source(&["abcdef"], Ok(()));
+        partly.read_exact(&mut [0; 4]).unwrap();
+        assert!(partly.check_read("put").unwrap_err().message().starts_with("put returned success after 4 bytes of 9"));
+        let mut all_but_the_end = source(&["abcdef"], Ok(()));
+        all_but_the_end.read_exact(&mut [0; 6]).unwrap();
+        assert_eq!(all_but_the_end.check_read("put").unwrap(), 6);
+    }
+
+    #[test]
+    fn what_the_host_broke_off_is_truncated_and_its_writer_aborted() {
+        struct Seen(std::sync::mpsc::Sender<String>);
+        impl Writer for Seen {
+            fn write(&mut self, data: &[u8]) -> Result<()> {
+                self.0.send(String::from_utf8_lossy(data).into_owned()).unwrap();
+                Ok(())
+            }
+            fn finish(self: Box<Self>) -> Result<()> {
+                self.0.send("finish".into()).unwrap();
+                Ok(())
+            }
+            fn abort(self: Box<Self>, reason: &Error) {
+                self.0.send(format!("abort: {reason}")).unwrap();
+            }
+        }
+        let (sender, seen) = std::sync::mpsc::channel();
+        let mut broken = source(&["abc"], Err(Error::truncated("the host broke off")));
+        let error = broken.drive(Box::new(Seen(sender.clone()))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Truncated);
+        source(&["def"], Ok(())).drive(Box::new(Seen(sender))).unwrap();
+        assert_eq!(seen.iter().collect::<Vec<_>>(), ["abc", "abort: the host broke off", "def", "finish"]);
+    }
+}

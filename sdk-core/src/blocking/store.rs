@@ -1,0 +1,145 @@
+//! The store, for code that blocks.
+
+use crate::{Config, Error, Location, Mac, Mode, Object, Range, Reader, Resource, Result};
+
+use super::{Source, Writer};
+
+/// A store: it keeps repositories. For code that blocks: every call runs on a thread of its own.
+///
+/// Write the four general calls ([`list`](Self::list), [`put`](Self::put), [`get`](Self::get), [`delete`](Self::delete)), or
+/// the named ones of Plakar's guide, or some of each: a named call that is not written falls back to its general one. Calls
+/// come from many threads at once, also for one kind of object. Objects are never changed once they are written.
+pub trait Store: Send + Sync + 'static {
+    /// Makes the store from its configuration, and must fail where that is wrong. Nothing is created yet.
+    fn init(config: &Config) -> Result<Self>
+    where
+        Self: Sized;
+
+    /// Where it keeps things. The defaults come from the configuration; change what is different.
+    fn location(&self, defaults: Location) -> Location {
+        defaults
+    }
+
+    /// Makes a new repository whose configuration are these bytes; fails where there is one already.
+    fn create(&self, config: &[u8]) -> Result<()>;
+
+    /// Opens the repository and gives its configuration back, byte by byte as it was created; "not found" where there is none.
+    fn open(&self) -> Result<Vec<u8>>;
+
+    /// What may be done with it.
+    fn mode(&self) -> Result<Mode> {
+        Ok(Mode::READ_WRITE)
+    }
+
+    /// How many bytes it takes, where that is known.
+    fn size(&self) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
+    /// The names of all objects of a kind, in any order; only of those that were put as a whole.
+    fn list(&self, kind: Resource) -> Result<Vec<Mac>> {
+        let _ = kind;
+        Err(Error::not_supported("list"))
+    }
+
+    /// Keeps an object: all of it, durably, or nothing. Success before `source` was read to its end is an error; an error from
+    /// `source` says that the host broke off: nothing of the object may be kept or listed.
+    ///
+    /// Where it is not written, [`create_object`](Self::create_object) is.
+    fn put(&self, object: Object, source: &mut Source) -> Result<()> {
+        source.drive(self.create_object(object)?)
+    }
+
+    /// Begins an object and returns what takes its bytes: for those who would rather be handed pieces than pull them.
+    fn create_object(&self, object: Object) -> Result<Box<dyn Writer>> {
+        let _ = object;
+        Err(Error::not_supported("put"))
+    }
+
+    /// Reads an object, or a part of it; "not found" where there is none. A range may go past the end.
+    fn get(&self, object: Object, range: Option<Range>) -> Result<Reader> {
+        let _ = (object, range);
+        Err(Error::not_supported("get"))
+    }
+
+    /// Removes an object; "not found" where there is none.
+    fn delete(&self, object: Object) -> Result<()> {
+        let _ = object;
+        Err(Error::not_supported("delete"))
+    }
+
+    /// The names of all states; else [`list`](Self::list).
+    fn get_states(&self) -> Result<Vec<Mac>> {
+        self.list(Resource::State)
+    }
+
+    /// Keeps a state; else [`put`](Self::put).
+    fn put_state(&self, mac: Mac, source: &mut Source) -> Result<()> {
+        self.put(Object::new(Resource::State, mac), source)
+    }
+
+    /// Reads a state; else [`get`](Self::get).
+    fn get_state(&self, mac: Mac) -> Result<Reader> {
+        self.get(Object::new(Resource::State, mac), None)
+    }
+
+    /// Removes a state; else [`delete`](Self::delete).
+    fn delete_state(&self, mac: Mac) -> Result<()> {
+        self.delete(Object::new(Resource::State, mac))
+    }
+
+    /// The names of all packfiles; else [`list`](Self::list).
+    fn get_packfiles(&self) -> Result<Vec<Mac>> {
+        self.list(Resource::Packfile)
+    }
+
+    /// Keeps a packfile; else [`put`](Self::put).
+    fn put_packfile(&self, mac: Mac, source: &mut Source) -> Result<()> {
+        self.put(Object::new(Resource::Packfile, mac), source)
+    }
+
+    /// Reads a packfile; else [`get`](Self::get).
+    fn get_packfile(&self, mac: Mac) -> Result<Reader> {
+        self.get(Object::new(Resource::Packfile, mac), None)
+    }
+
+    /// Removes a packfile; else [`delete`](Self::delete).
+    fn delete_packfile(&self, mac: Mac) -> Result<()> {
+        self.delete(Object::new(Resource::Packfile, mac))
+    }
+
+    /// The names of all locks; else [`list`](Self::list).
+    fn get_locks(&self) -> Result<Vec<Mac>> {
+        self.list(Resource::Lock)
+    }
+
+    /// Keeps a lock; else [`put`](Self::put).
+    fn put_lock(&self, mac: Mac, source: &mut Source) -> Result<()> {
+        self.put(Object::new(Resource::Lock, mac), source)
+    }
+
+    /// Reads a lock; else [`get`](Self::get).
+    fn get_lock(&self, mac: Mac) -> Result<Reader> {
+        self.get(Object::new(Resource::Lock, mac), None)
+    }
+
+    /// Removes a lock; else [`delete`](Self::delete).
+    fn delete_lock(&self, mac: Mac) -> Result<()> {
+        self.delete(Object::new(Resource::Lock, mac))
+    }
+
+    /// Reads a part of a packfile; else [`get`](Self::get).
+    fn get_packfile_blob(&self, mac: Mac, range: Range) -> Result<Reader> {
+        self.get(Object::new(Resource::Packfile, mac), Some(range))
+    }
+
+    /// Whether the place where it keeps things can be reached.
+    fn ping(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The host is done. Often it ends without saying so: then only `drop` runs.
+    fn close(&self) -> Result<()> {
+        Ok(())
+    }
+}

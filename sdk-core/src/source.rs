@@ -1,0 +1,97 @@
+//! What the host sends of a content or an object, for the author's code to take in.
+
+use bytes::Bytes;
+
+use crate::queue::Receiver;
+use crate::{Error, Result};
+
+/// What both forms of the source share.
+pub(crate) struct Core {
+    queue: Receiver<Bytes>,
+    size: Option<u64>,
+    taken: u64,
+    complete: bool,
+}
+
+impl Core {
+    pub(crate) fn new(queue: Receiver<Bytes>, size: Option<u64>) -> Self {
+        Core { queue, size, taken: 0, complete: false }
+    }
+
+    /// The size that the host announced, where it did.
+    pub(crate) fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// How many bytes were taken so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Whether the next piece, or the end, is there already.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.complete || self.queue.is_ready()
+    }
+
+    fn note(&mut self, piece: Option<Bytes>) -> Option<Bytes> {
+        match &piece {
+            Some(piece) => self.taken += piece.len() as u64,
+            None => self.complete = true,
+        }
+        piece
+    }
+
+    pub(crate) fn next_blocking(&mut self) -> Result<Option<Bytes>> {
+        let piece = self.queue.recv_blocking()?;
+        Ok(self.note(piece))
+    }
+
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>> {
+        let piece = self.queue.recv().await?;
+        Ok(self.note(piece))
+    }
+
+    fn left_over(&self, call: &str) -> Error {
+        let of = self.size.map(|size| format!(" of {size}")).unwrap_or_default();
+        Error::other(format!("{call} returned success after {} bytes{of}, before it had read everything", self.taken))
+    }
+
+    /// Refuses a call's success if it left something unread. `rest` is what the author's form of the source still held.
+    pub(crate) fn check_read_blocking(&mut self, call: &str, rest: usize) -> Result<u64> {
+        self.taken -= rest as u64;
+        let complete = rest == 0 && (self.complete || self.next_blocking()?.is_none());
+        if complete { Ok(self.taken) } else { Err(self.left_over(call)) }
+    }
+
+    /// As [`check_read_blocking`](Self::check_read_blocking), for the asynchronous source, which holds nothing back.
+    pub(crate) async fn check_read(&mut self, call: &str) -> Result<u64> {
+        let complete = self.complete || self.next().await?.is_none();
+        if complete { Ok(self.taken) } else { Err(self.left_over(call)) }
+    }
+}
+
+/// What the host sends of a content or an object, piece by piece, for an asynchronous call to take in.
+///
+/// An error in the middle says that the host broke off: what came is truncated and must not be kept.
+pub struct Source(pub(crate) Core);
+
+impl Source {
+    /// The next piece, none at the end. Nothing is copied.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        self.0.next().await
+    }
+
+    /// The size that the host announced, where it did. It may prove wrong.
+    pub fn size(&self) -> Option<u64> {
+        self.0.size()
+    }
+
+    /// Everything at once, for objects known to be small.
+    pub async fn read_to_end(&mut self) -> Result<Vec<u8>> {
+        let mut all = Vec::new();
+        while let Some(piece) = self.next().await? {
+            all.extend_from_slice(&piece);
+        }
+        Ok(all)
+    }
+}
