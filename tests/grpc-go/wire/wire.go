@@ -1,0 +1,4 @@
+// Package wire holds, in one package a .proto file, the generated code of the connector protocol, generation 1.1.
+package wire
+
+//go:generate go run kloset-sdk/tests/grpc-go/wire/generate ../../../sdk-core/proto/v1_1 .
