@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"kloset-sdk/tests/grpc-go/host"
+)
+
+// work is one thing to measure.
+type work struct {
+	name    string
+	role    string // the word that a connector with several roles is started with
+	size    int64  // bytes of one object
+	count   int64  // how many objects
+	streams int    // how many calls at once, where the host decides
+	run     func(ctx context.Context, b *bench) (moved, error)
+}
+
+var works = []work{
+	{name: "get", role: "store", size: 128 << 20, count: 8, streams: 1, run: benchGet},
+	{name: "get4", role: "store", size: 128 << 20, count: 8, streams: 4, run: benchGet},
+	{name: "put", role: "store", size: 128 << 20, count: 8, streams: 1, run: benchPut},
+	{name: "open", role: "importer", size: 16 << 20, count: 64, streams: 4, run: benchOpen},
+	{name: "open-small", role: "importer", size: 4 << 10, count: 20_000, streams: 8, run: benchOpen},
+	{name: "export", role: "exporter", size: 16 << 20, count: 64, streams: 1, run: benchExport},
+	{name: "export-small", role: "exporter", size: 4 << 10, count: 20_000, streams: 1, run: benchExport},
+	{name: "import", role: "importer", size: 0, count: 300_000, streams: 1, run: benchImport},
+	{name: "list", role: "store", size: 0, count: 100_000, streams: 1, run: benchList},
+}
+
+// moved is what a work has moved.
+type moved struct {
+	bytes, items int64
+}
+
+// bench is a work under way.
+type bench struct {
+	work
+	command []string
+	flags   *common
+	rounds  int // list: how often
+	real    bool
+
+	seconds float64
+	usage   host.Usage
+}
+
+// measured is what a bench prints.
+type measured struct {
+	Work             string  `json:"work"`
+	Seconds          float64 `json:"seconds"`
+	Bytes            int64   `json:"bytes"`
+	Items            int64   `json:"items"`
+	PluginCPUSeconds float64 `json:"plugin_cpu_seconds"`
+	PeakRSSKiB       int64   `json:"peak_rss_kib"`
+}
+
+func runBench(ctx context.Context, arguments []string) error {
+	b := &bench{flags: newFlags("bench", "bench", "/")}
+	size := b.flags.Int64("size", -1, "bytes of one object (by default as the work has it)")
+	count := b.flags.Int64("count", -1, "how many objects (by default as the work has it)")
+	streams := b.flags.Int("streams", -1, "how many calls at once (by default as the work has it)")
+	scale := b.flags.Float64("scale", 1, "multiplies the number of objects")
+	b.flags.IntVar(&b.rounds, "rounds", 20, "list: how often to list")
+	b.flags.BoolVar(&b.real, "real", false, "a store that keeps things: create it, and put what get reads and list lists, in a process of its own before")
+	ctx, cancel, words, command, err := b.flags.parse(ctx, arguments)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	if len(command) == 0 {
+		return errNoCommand
+	}
+	if len(words) != 1 {
+		return errors.New("one work has to be named")
+	}
+	if b.work, err = findWork(words[0]); err != nil {
+		return err
+	}
+	b.command = command
+	if *size >= 0 {
+		b.size = *size
+	}
+	if *count >= 0 {
+		b.count = *count
+	}
+	if *streams >= 1 {
+		b.streams = *streams
+	}
+	b.count = max(1, int64(float64(b.count)**scale))
+	if b.real && b.role == "store" {
+		if err := b.prepare(ctx); err != nil {
+			return fmt.Errorf("prepare: %w", err)
+		}
+	}
+	total, err := b.run(ctx, b)
+	if err != nil {
+		return err
+	}
+	return printJSON(measured{
+		Work:             b.name,
+		Seconds:          b.seconds,
+		Bytes:            total.bytes,
+		Items:            total.items,
+		PluginCPUSeconds: b.usage.CPU.Seconds(),
+		PeakRSSKiB:       b.usage.PeakRSSKiB,
+	})
+}
+
+func findWork(name string) (work, error) {
+	i := slices.IndexFunc(works, func(w work) bool { return w.name == name })
+	if i < 0 {
+		return work{}, fmt.Errorf("there is no work %q", name)
+	}
+	return works[i], nil
+}
+
+// timed takes the time of what happens between Init and Close.
+func (b *bench) timed(do func() error) error {
+	start := time.Now()
+	err := do()
+	b.seconds = time.Since(start).Seconds()
+	return err
+}
+
+// inParallel calls do once for each of the objects, in as many workers as there are streams.
+func (b *bench) inParallel(do func(i int64) error) error {
+	numbers := make(chan int64, b.count)
+	for i := range b.count {
+		numbers <- i
+	}
+	close(numbers)
+	failed := make(chan error, b.streams)
+	for range b.streams {
+		go func() {
+			for i := range numbers {
+				if err := do(i); err != nil {
+					failed <- err
+					return
+				}
+			}
+			failed <- nil
+		}()
+	}
+	var errs []error
+	for range b.streams {
+		errs = append(errs, <-failed)
+	}
+	return errors.Join(errs...)
+}
