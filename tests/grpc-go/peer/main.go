@@ -5,6 +5,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"google.golang.org/grpc"
 
@@ -30,6 +32,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: peer importer|exporter|store")
 		os.Exit(2)
 	}
+	// The host may have closed the pipes when the last answers go out.
+	signal.Ignore(syscall.SIGPIPE)
 	// Serve returns when the one connection has ended.
 	server.Serve(listenOnce(os.Stdin, os.Stdout))
 }
