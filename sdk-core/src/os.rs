@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::{BufMut, Bytes, BytesMut};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use crate::record::Xattr;
 use crate::{Error, Result};
@@ -242,6 +244,11 @@ pub(crate) fn kind_of(fd: RawFd) -> Kind {
     }
 }
 
+/// What a descriptor that is owned is.
+pub(crate) fn kind_of_owned(fd: &OwnedFd) -> Kind {
+    kind_of(fd.as_raw_fd())
+}
+
 /// The protocol's descriptors, for the child after a fork without exec, which must not keep them open.
 static PROTOCOL: [AtomicI32; 2] = [AtomicI32::new(-1), AtomicI32::new(-1)];
 
@@ -299,6 +306,12 @@ pub(crate) fn set_nonblocking(fd: &impl AsRawFd) -> io::Result<()> {
     check(unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) }).map(drop)
 }
 
+/// A descriptor that the runtime waits for. To be called within a tokio runtime.
+pub(crate) fn waited_for(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an owned descriptor stays open, and the same, until it is dropped with the result.
+    unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(Into::into)
+}
+
 /// Enlarges a pipe as far as the kernel lets us, up to `size`. Not being able to is no error.
 pub(crate) fn enlarge_pipe(fd: &impl AsRawFd, size: usize) {
     #[cfg(target_os = "linux")]
@@ -319,7 +332,7 @@ pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Reads what is there, without waiting where the descriptor is set so.
-pub(crate) fn read(fd: &OwnedFd, buffer: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+pub(crate) fn read(fd: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
     // SAFETY: the buffer is writable for its length.
     check_size(unsafe { libc::read(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) })
 }
@@ -328,18 +341,6 @@ pub(crate) fn read(fd: &OwnedFd, buffer: &mut [MaybeUninit<u8>]) -> io::Result<u
 pub(crate) fn write(fd: &OwnedFd, data: &[u8]) -> io::Result<usize> {
     // SAFETY: the data is readable for its length.
     check_size(unsafe { libc::write(fd.as_raw_fd(), data.as_ptr().cast(), data.len()) })
-}
-
-/// Says that `count` bytes from the front of a cursor's unfilled part were written by [`read`].
-pub(crate) fn advance(cursor: &mut hyper::rt::ReadBufCursor<'_>, count: usize) {
-    // SAFETY: the caller has just let `read` write that many bytes there.
-    unsafe { cursor.advance(count) };
-}
-
-/// The part of a cursor that may be written.
-pub(crate) fn unfilled<'a>(cursor: &'a mut hyper::rt::ReadBufCursor<'_>) -> &'a mut [MaybeUninit<u8>] {
-    // SAFETY: it is only written to, and only by `read`.
-    unsafe { cursor.as_mut() }
 }
 
 /// Waits until the other end of a descriptor is gone. What it sent before may still be unread.

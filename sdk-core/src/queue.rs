@@ -181,19 +181,6 @@ impl<T> Sender<T> {
     pub(crate) fn is_cancelled(&self) -> bool {
         self.0.lock().cancelled
     }
-
-    /// Waits until nobody wants anything any more, or the queue has ended.
-    pub(crate) async fn closed(&self) {
-        poll_fn(|cx| {
-            let mut state = self.0.lock();
-            if state.cancelled || state.end.is_some() {
-                return Poll::Ready(());
-            }
-            state.waiting_senders.push(cx.waker().clone());
-            Poll::Pending
-        })
-        .await;
-    }
 }
 
 /// The receiving end.

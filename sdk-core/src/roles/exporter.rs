@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::jobs::{self, Job};
-use crate::{Config, Exporter, FileInfo, Link, Location, Source, blocking, source};
+use crate::{Config, Context, Exporter, FileInfo, Link, Location, Source, blocking, source};
 
 /// What kind of link, and to what, for a call that outlives its request.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub(crate) trait Role: Send + Sync {
     fn location(&self, defaults: Location) -> Location;
     fn concurrency(&self) -> usize;
     fn create_directory(self: Arc<Self>, entry: Entry) -> Job<()>;
-    /// Fails where the author's code succeeds without having read everything.
+    /// Stores a file and sets its permissions. Fails where the author's code succeeds without having read everything.
     fn store_file(self: Arc<Self>, entry: Entry, source: source::Core) -> Job<()>;
     fn set_permissions(self: Arc<Self>, entry: Entry) -> Job<()>;
     fn create_link(self: Arc<Self>, entry: Entry, link: OwnedLink) -> Job<()>;
@@ -64,7 +64,8 @@ impl<T: Exporter> Role for Asynchronous<T> {
         jobs::asynchronous("store_file", async move {
             let mut source = Source(source);
             self.0.store_file(&entry.path, &entry.info, &mut source).await?;
-            source.0.check_read("store_file").await.map(drop)
+            source.0.check_read("store_file").await?;
+            self.0.set_permissions(&entry.path, &entry.info).await.context("set_permissions")
         })
     }
     fn set_permissions(self: Arc<Self>, entry: Entry) -> Job<()> {
@@ -103,7 +104,8 @@ impl<T: blocking::Exporter> Role for Blocking<T> {
         jobs::blocking("store_file", move || {
             let mut source = blocking::Source::new(source);
             self.0.store_file(&entry.path, &entry.info, &mut source)?;
-            source.check_read("store_file").map(drop)
+            source.check_read("store_file")?;
+            self.0.set_permissions(&entry.path, &entry.info).context("set_permissions")
         })
     }
     fn set_permissions(self: Arc<Self>, entry: Entry) -> Job<()> {

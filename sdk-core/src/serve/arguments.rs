@@ -1,0 +1,130 @@
+//! The command line of a connector: the role to serve, and what a person may ask of it.
+
+use crate::{Connector, Error, Result};
+
+/// The three roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Importer,
+    Exporter,
+    Store,
+}
+
+impl Role {
+    pub(crate) const ALL: [Role; 3] = [Role::Importer, Role::Exporter, Role::Store];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Role::Importer => "importer",
+            Role::Exporter => "exporter",
+            Role::Store => "store",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Role> {
+        match name {
+            // The manifest's word for it.
+            "storage" => Some(Role::Store),
+            name => Role::ALL.into_iter().find(|role| role.name() == name),
+        }
+    }
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    Help,
+    Version,
+    Serve(Role),
+}
+
+impl Connector {
+    /// The roles that the executable holds.
+    pub(crate) fn roles(&self) -> Vec<Role> {
+        let held = |role: &Role| match role {
+            Role::Importer => self.importer.is_some(),
+            Role::Exporter => self.exporter.is_some(),
+            Role::Store => self.store.is_some(),
+        };
+        Role::ALL.into_iter().filter(held).collect()
+    }
+
+    fn role_names(&self) -> String {
+        self.roles().iter().map(|role| role.name()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Reads the command line.
+    pub(crate) fn asked(&self, arguments: &[String]) -> Result<Asked> {
+        let mut role = None;
+        let mut arguments = arguments.iter().map(String::as_str);
+        while let Some(argument) = arguments.next() {
+            match argument {
+                "--help" | "-h" => return Ok(Asked::Help),
+                "--version" | "-V" => return Ok(Asked::Version),
+                "--protocol" => self.check_generation(arguments.next().unwrap_or_default())?,
+                _ if argument.starts_with("--protocol=") => self.check_generation(&argument["--protocol=".len()..])?,
+                _ if role.is_some() => {
+                    return Err(self.wrong(format_args!("one role is expected, and after it came {argument:?}")));
+                }
+                _ => match Role::from_name(argument) {
+                    Some(named) if self.roles().contains(&named) => role = Some(named),
+                    Some(named) => {
+                        return Err(self.wrong(format_args!(
+                            "this executable holds no {}; it holds: {}",
+                            named.name(),
+                            self.role_names()
+                        )));
+                    }
+                    None => {
+                        return Err(
+                            self.wrong(format_args!("{argument:?} is no role; this executable holds: {}", self.role_names()))
+                        );
+                    }
+                },
+            }
+        }
+        match (role, &self.roles()[..]) {
+            (Some(role), _) => Ok(Asked::Serve(role)),
+            (None, [only]) => Ok(Asked::Serve(*only)),
+            (None, []) => Err(self.wrong("the program was built without an importer, an exporter or a store")),
+            (None, [first, ..]) => Err(self.wrong(format_args!(
+                "the executable holds several roles ({}) and its arguments name none; write into the manifest, for example: args: [{}]",
+                self.role_names(),
+                first.name()
+            ))),
+        }
+    }
+
+    fn check_generation(&self, generation: &str) -> Result<()> {
+        match generation {
+            "1.1" => Ok(()),
+            _ => Err(self.wrong(format_args!("protocol generation {generation:?} is not served; 1.1 is"))),
+        }
+    }
+
+    fn wrong(&self, what: impl std::fmt::Display) -> Error {
+        Error::invalid(format!("connector {}: {what}", self.name))
+    }
+
+    /// What a person reads who starts the connector by hand.
+    pub(crate) fn help(&self) -> String {
+        let program = std::env::args_os().next().unwrap_or_default();
+        let program = program.to_string_lossy();
+        let roles: Vec<_> = self.roles().iter().map(|role| role.name()).collect();
+        format!(
+            "{name} is a connector for Plakar: plakar starts it and talks to it, a person does not.\n\
+             It holds: {held}.\n\
+             \n\
+             Usage: {program} [{roles}] [--protocol 1.1] | --help | --version\n\
+             \n\
+             To try it without plakar:   kloset-sdk --help\n\
+             To use it with plakar:      plakar pkg create ./manifest.yaml v1.0.0 && plakar pkg add ./{name}_*.ptar\n\
+             To serve on a socket:       PLAKAR_PLUGIN_LISTEN=unix:///path {program} {first}\n\
+             To see more of what it does: KLOSET_SDK_LOG=debug (error, warn, info, debug, off)\n",
+            name = self.name,
+            held = self.role_names(),
+            roles = roles.join("|"),
+            first = roles.first().unwrap_or(&""),
+        )
+    }
+}

@@ -1,0 +1,47 @@
+//! Generation 1.1 of the protocol: the translation between its wire and the traits, and nothing else.
+
+mod convert;
+mod exporter;
+mod importer;
+mod store;
+
+pub(crate) use exporter::Server as Exporter;
+pub(crate) use importer::Server as Importer;
+pub(crate) use store::Server as Store;
+
+/// Code generated from the `.proto` files.
+#[allow(missing_docs, unreachable_pub, clippy::all, unused_qualifications)]
+pub(crate) mod wire {
+    pub(crate) mod importer {
+        tonic::include_proto!("importer");
+    }
+    pub(crate) mod store {
+        tonic::include_proto!("store");
+    }
+    pub(crate) mod plakar {
+        pub(crate) mod connectors {
+            tonic::include_proto!("plakar.connectors");
+        }
+        pub(crate) mod exporter {
+            tonic::include_proto!("plakar.exporter");
+        }
+    }
+}
+
+/// The largest message that a host sends: its chunks have 1 MiB, its records rarely more than 1 KiB.
+const LARGEST_MESSAGE: usize = 5 << 20;
+
+/// The gRPC services, by role.
+pub(crate) fn importer_service(server: Importer) -> wire::importer::importer_server::ImporterServer<Importer> {
+    wire::importer::importer_server::ImporterServer::new(server).max_decoding_message_size(LARGEST_MESSAGE)
+}
+
+/// As [`importer_service`].
+pub(crate) fn exporter_service(server: Exporter) -> wire::plakar::exporter::exporter_server::ExporterServer<Exporter> {
+    wire::plakar::exporter::exporter_server::ExporterServer::new(server).max_decoding_message_size(LARGEST_MESSAGE)
+}
+
+/// As [`importer_service`].
+pub(crate) fn store_service(server: Store) -> wire::store::store_server::StoreServer<Store> {
+    wire::store::store_server::StoreServer::new(server).max_decoding_message_size(LARGEST_MESSAGE)
+}

@@ -1,0 +1,186 @@
+//! The store's service.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::super::chunks::Chunks;
+use super::super::feed::Feed;
+use super::super::instance::{Instance, init_status, status};
+use super::convert;
+use super::wire::store::store_server;
+use super::wire::store::*;
+use crate::roles::store::{Make, Role};
+use crate::{Error, Location, Mac, Object, Range, Resource, Result, jobs, queue, source};
+
+/// The host takes at most 4 MiB in one message, and a listing is one: 34 bytes a name.
+const MOST_LISTED: usize = (4 << 20) / (Mac::LEN + 2);
+
+/// How much of an upload may wait for the author's code.
+const PUT_AHEAD: usize = 1 << 20;
+
+/// Serves one store.
+#[derive(Clone)]
+pub(crate) struct Server(Arc<Shared>);
+
+struct Shared {
+    make: Make,
+    instance: Instance<Session>,
+}
+
+#[derive(Clone)]
+struct Session {
+    role: Arc<dyn Role>,
+    location: Arc<Location>,
+}
+
+impl Server {
+    pub(crate) fn new(make: Make) -> Self {
+        Server(Arc::new(Shared { make, instance: Instance::new() }))
+    }
+
+    /// Lets everything go, where the author's code may run.
+    pub(crate) fn end(&self) {
+        jobs::drop_elsewhere(self.0.instance.close());
+    }
+
+    async fn make(&self, request: InitRequest) -> Result<Session> {
+        let config = convert::config(None, request.proto, request.config)?;
+        let defaults = Location::defaults(&config);
+        let role = (self.0.make)(config).await?;
+        let asked = role.clone();
+        let location = jobs::blocking("location", move || Ok(asked.location(defaults))).await?;
+        Ok(Session { role, location: Arc::new(location) })
+    }
+
+    fn role(&self) -> Result<Arc<dyn Role>> {
+        Ok(self.0.instance.get()?.role)
+    }
+
+    /// Runs a call of the author's code.
+    async fn call<T>(&self, call: impl FnOnce(Arc<dyn Role>) -> Result<jobs::Job<T>>) -> Result<T, Status> {
+        let run = async { self.0.instance.run(call(self.role()?)?).await };
+        run.await.map_err(|error| status(&error))
+    }
+
+    async fn take(&self, mut messages: Streaming<PutRequest>) -> Result<i64> {
+        let role = self.role()?;
+        let first = messages.message().await.map_err(broken_off)?;
+        let first = first.ok_or_else(|| Error::invalid("Put ended before it named an object"))?;
+        let object = object(&first.mac, first.r#type, first.flags)?;
+        let (sender, receiver) = queue::queue(PUT_AHEAD);
+        let put = role.put(object, source::Core::new(receiver, None));
+        let mut feed = Feed::new(sender);
+        feed.send(first.chunk).await;
+        // What the author's code does not want any more is read all the same: a host that is answered while it still sends
+        // shows its user no more than "EOF".
+        while let Some(message) = messages.message().await.map_err(broken_off)? {
+            feed.send(message.chunk).await;
+        }
+        feed.complete();
+        let written = self.0.instance.run(put).await.map_err(|error| error.context(object))?;
+        Ok(written as i64)
+    }
+}
+
+fn broken_off(status: Status) -> Error {
+    Error::truncated(format!("the host broke off: {}", status.message()))
+}
+
+fn object(mac: &[u8], kind: i32, flags: i32) -> Result<Object> {
+    let mut object = Object::new(Resource::from_number(kind)?, Mac::try_from(mac)?);
+    object.hot = flags == StorageFlags::Hot as i32;
+    Ok(object)
+}
+
+#[tonic::async_trait]
+impl store_server::Store for Server {
+    async fn init(&self, request: Request<InitRequest>) -> Result<Response<InitResponse>, Status> {
+        let session = self.0.instance.start(self.make(request.into_inner())).await.map_err(|error| init_status(&error))?;
+        let location = &session.location;
+        Ok(Response::new(InitResponse {
+            origin: location.origin.clone(),
+            r#type: location.kind.clone(),
+            root: location.root.clone(),
+            flags: location.flags.bits(),
+        }))
+    }
+
+    async fn create(&self, request: Request<CreateRequest>) -> Result<Response<CreateResponse>, Status> {
+        self.call(|role| Ok(role.create(request.into_inner().config))).await?;
+        Ok(Response::new(CreateResponse {}))
+    }
+
+    async fn open(&self, _: Request<OpenRequest>) -> Result<Response<OpenResponse>, Status> {
+        let config = self.call(|role| Ok(role.open())).await?;
+        Ok(Response::new(OpenResponse { config: config.into() }))
+    }
+
+    async fn ping(&self, _: Request<PingRequest>) -> Result<Response<PingResponse>, Status> {
+        self.call(|role| Ok(role.ping())).await?;
+        Ok(Response::new(PingResponse {}))
+    }
+
+    async fn mode(&self, _: Request<ModeRequest>) -> Result<Response<ModeResponse>, Status> {
+        let mode = self.call(|role| Ok(role.mode())).await?;
+        Ok(Response::new(ModeResponse { mode: mode.bits() }))
+    }
+
+    async fn size(&self, _: Request<SizeRequest>) -> Result<Response<SizeResponse>, Status> {
+        let size = self.call(|role| Ok(role.size())).await?;
+        let size = size.and_then(|size| i64::try_from(size).ok()).unwrap_or(-1);
+        Ok(Response::new(SizeResponse { size }))
+    }
+
+    async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
+        let kind = Resource::from_number(request.into_inner().r#type).map_err(|error| status(&error))?;
+        let macs = self.call(|role| Ok(role.list(kind))).await?;
+        if macs.len() > MOST_LISTED {
+            return Err(status(&Error::other(format!(
+                "the store holds {} objects of kind {kind}; Plakar takes a list of {MOST_LISTED} at the most",
+                macs.len()
+            ))));
+        }
+        let macs = macs.iter().map(|mac| Bytes::copy_from_slice(&mac.0)).collect();
+        Ok(Response::new(ListResponse { macs }))
+    }
+
+    async fn put(&self, request: Request<Streaming<PutRequest>>) -> Result<Response<PutResponse>, Status> {
+        let bytes_written = self.take(request.into_inner()).await.map_err(|error| status(&error))?;
+        Ok(Response::new(PutResponse { bytes_written }))
+    }
+
+    type GetStream = Chunks<GetResponse>;
+
+    async fn get(&self, request: Request<GetRequest>) -> Result<Response<Chunks<GetResponse>>, Status> {
+        let begin = || -> Result<_> {
+            let request = request.into_inner();
+            let object = object(&request.mac, request.r#type, request.flags)?;
+            let range = request.range.map(|range| Range { offset: range.offset, length: range.length });
+            let (sender, receiver) = queue::queue(crate::reader::CHUNK);
+            drop(self.role()?.get(object, range, sender));
+            Ok(receiver)
+        };
+        let receiver = begin().map_err(|error| status(&error))?;
+        let server = self.clone();
+        let note = move |error: &Error| server.0.instance.note(error);
+        Ok(Response::new(Chunks::of_queue(receiver, |chunk| GetResponse { chunk }, note)))
+    }
+
+    async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|role| Ok(role.delete(object(&request.mac, request.r#type, request.flags)?))).await?;
+        Ok(Response::new(DeleteResponse {}))
+    }
+
+    async fn close(&self, _: Request<CloseRequest>) -> Result<Response<CloseResponse>, Status> {
+        let Some(session) = self.0.instance.close() else {
+            return Ok(Response::new(CloseResponse {}));
+        };
+        let closed = session.role.clone().close().await;
+        jobs::drop_elsewhere(session);
+        closed.map_err(|error| status(&error))?;
+        Ok(Response::new(CloseResponse {}))
+    }
+}
