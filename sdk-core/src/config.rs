@@ -57,10 +57,8 @@ impl Config {
         if !location.contains("://") {
             return Err(Error::invalid(format!("location {location:?} has no protocol; write it as {protocol}://{location}")));
         }
-        if let Some(user) = secrets::user_information(location) {
-            if let Some((_, password)) = user.split_once(':') {
-                secrets::remember(password);
-            }
+        if let Some((_, password)) = secrets::user_information(location).and_then(|user| user.split_once(':')) {
+            secrets::remember(password);
         }
         Ok(Config { protocol, values, host })
     }

@@ -139,7 +139,8 @@ impl Record {
         path::check(&self.path)?;
         let wrong = |what: &str| Err(Error::invalid(format!("record {:?} {what}", self.path)));
         let info = &self.info;
-        if !path::is_at_or_below(&self.path, root) && !(info.is_directory() && path::is_at_or_below(root, &self.path)) {
+        let above = info.is_directory() && path::is_at_or_below(root, &self.path);
+        if !above && !path::is_at_or_below(&self.path, root) {
             return wrong(&format!("is neither at or below the root {root:?} nor a directory above it"));
         }
         match (info.is_file(), &self.content) {

@@ -133,9 +133,7 @@ where
             };
             match item {
                 Err(error) => {
-                    if has_content {
-                        skip_content(&mut parcels).await?;
-                    }
+                    skip_content(has_content, &mut parcels).await?;
                     self.shared.finish(header, Err(error)).await;
                 }
                 Ok(Item::Xattr { name }) => {
@@ -237,9 +235,7 @@ where
             self.shared.parents_of(&entry.path).wait().await;
             match self.shared.call(|role| role.create_link(entry.clone(), OwnedLink::Hard(first))).await {
                 Ok(()) => {
-                    if has_content {
-                        skip_content(parcels).await?;
-                    }
+                    skip_content(has_content, parcels).await?;
                     self.shared.finish(header, Ok(())).await;
                     return Ok(());
                 }
@@ -252,25 +248,20 @@ where
         let mut begin = Some(self.begin_file(entry, receiver, header, permit));
         let mut feed = Feed::new(sender);
         let mut total = 0;
-        while has_content {
-            match parcels.next().await {
-                Ok(Some(Parcel::Chunk(chunk))) if chunk.is_empty() => break,
-                Ok(Some(Parcel::Chunk(chunk))) => {
+        while let Some(chunk) = next_chunk(has_content, parcels).await {
+            match chunk {
+                Ok(chunk) => {
                     total += chunk.len();
                     if total > SMALL {
                         begin.take().into_iter().for_each(Begin::begin);
                     }
                     feed.send(chunk).await;
                 }
-                // The author's code is told that the file is truncated.
-                end => {
+                Err(end) => {
+                    // The author's code is told that the file is truncated, and its answer says so.
                     drop(feed);
                     begin.into_iter().for_each(Begin::begin);
-                    return match end {
-                        Ok(Some(_)) => Err(Error::invalid("the host sent a record in the middle of a file")),
-                        Ok(None) => Ok(()),
-                        Err(error) => Err(error),
-                    };
+                    return end;
                 }
             }
         }
@@ -332,12 +323,15 @@ where
     {
         let mut value = BytesMut::new();
         let mut too_long = false;
-        while has_content {
-            match parcels.next().await? {
-                Some(Parcel::Chunk(chunk)) if chunk.is_empty() => break,
-                Some(Parcel::Chunk(chunk)) if value.len() + chunk.len() <= LONGEST_XATTR => value.extend_from_slice(&chunk),
-                Some(Parcel::Chunk(_)) => too_long = true,
-                _ => return Err(Error::truncated("the host broke off inside an extended attribute")),
+        while let Some(chunk) = next_chunk(has_content, parcels).await {
+            match chunk {
+                Ok(chunk) if value.len() + chunk.len() <= LONGEST_XATTR => value.extend_from_slice(&chunk),
+                Ok(_) => too_long = true,
+                Err(end) => {
+                    let error = Error::truncated("the host broke off inside an extended attribute");
+                    self.shared.finish(header, Err(error)).await;
+                    return end;
+                }
             }
         }
         if too_long {
@@ -439,16 +433,30 @@ fn link_key(info: &FileInfo) -> Option<(u64, u64)> {
     (info.nlink > 1 && info.ino != 0).then_some((info.dev, info.ino))
 }
 
+/// The next chunk of a content, none at its end. Where it is broken off: how the export goes on, which is an end without an
+/// error if the host has just ended its requests.
+async fn next_chunk<P: Parcels>(has_content: bool, parcels: &mut P) -> Option<Result<Bytes, Result<()>>> {
+    if !has_content {
+        return None;
+    }
+    match parcels.next().await {
+        Ok(Some(Parcel::Chunk(chunk))) => (!chunk.is_empty()).then_some(Ok(chunk)),
+        Ok(Some(Parcel::Record { path, .. })) => {
+            Some(Err(Err(Error::invalid(format!("the host sent the record of {path:?} in the middle of a file")))))
+        }
+        Ok(None) => Some(Err(Ok(()))),
+        Err(error) => Some(Err(Err(error))),
+    }
+}
+
 /// Reads a content that nobody wants.
-async fn skip_content<P: Parcels>(parcels: &mut P) -> Result<()> {
-    loop {
-        match parcels.next().await? {
-            Some(Parcel::Chunk(chunk)) if chunk.is_empty() => return Ok(()),
-            Some(Parcel::Chunk(_)) => {}
-            Some(_) => return Err(Error::invalid("the host sent a record in the middle of a file")),
-            None => return Ok(()),
+async fn skip_content<P: Parcels>(has_content: bool, parcels: &mut P) -> Result<()> {
+    while let Some(chunk) = next_chunk(has_content, parcels).await {
+        if let Err(end) = chunk {
+            return end;
         }
     }
+    Ok(())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -291,7 +291,7 @@ impl Drop for Records {
 }
 
 impl Records {
-    fn to_wire(&mut self, emitted: Emitted) -> wire::Record {
+    fn translate(&mut self, emitted: Emitted) -> wire::Record {
         match emitted {
             Emitted::Error { path, message } => convert::error_to_wire(path, &message),
             Emitted::Record(record) => {
@@ -313,7 +313,7 @@ impl Stream for Records {
         }
         match self.state {
             Streamed::Records => match ready!(self.queue.poll_recv(cx)) {
-                Ok(Some(emitted)) => record(self.to_wire(emitted)),
+                Ok(Some(emitted)) => record(self.translate(emitted)),
                 Ok(None) => {
                     self.state = Streamed::Acknowledgements;
                     Poll::Ready(Some(Ok(ImportResponse { record: None, finished: true })))
