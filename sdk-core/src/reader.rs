@@ -112,7 +112,8 @@ const FIRST_CHUNK_OF_UNKNOWN: usize = 64 << 10;
 /// Reads a [`Reader`] in chunks, the buffer of the first one as large as the content is expected to be.
 pub(crate) struct Chunks {
     reader: Inner,
-    buffer: BytesMut,
+    /// Used in turn: the memory of a chunk that the host has got is filled again, since fresh memory costs a page fault each 4 KiB.
+    buffers: Vec<BytesMut>,
     expected: Option<u64>,
     chunk: usize,
     ended: bool,
@@ -121,7 +122,7 @@ pub(crate) struct Chunks {
 impl Chunks {
     /// Reads in chunks of `chunk` bytes.
     pub(crate) fn new(reader: Reader, expected: Option<u64>, chunk: usize) -> Self {
-        Chunks { reader: reader.0, buffer: BytesMut::new(), expected, chunk, ended: false }
+        Chunks { reader: reader.0, buffers: Vec::new(), expected, chunk, ended: false }
     }
 
     /// Gives back a reader of which nothing was read yet.
@@ -160,10 +161,10 @@ impl Chunks {
         match &mut self.reader {
             Inner::Bytes(bytes) => Ok(take_chunk(bytes, self.chunk)),
             Inner::Blocking(fill) => {
-                self.buffer.reserve(capacity);
-                while self.buffer.len() < capacity && !self.ended {
-                    let room = capacity - self.buffer.len();
-                    match fill.fill(&mut self.buffer, room)? {
+                let mut buffer = free_buffer(&mut self.buffers, capacity);
+                while buffer.len() < capacity && !self.ended {
+                    let room = capacity - buffer.len();
+                    match fill.fill(&mut buffer, room)? {
                         0 => self.ended = true,
                         n if n > room => {
                             return Err(Error::other(format!("a reader gave {n} bytes where {room} were asked for")));
@@ -171,7 +172,7 @@ impl Chunks {
                         _ => {}
                     }
                 }
-                Ok(self.taken())
+                Ok(self.taken(buffer))
             }
             Inner::Async(_) => Err(Error::other("an asynchronous reader was given to a blocking call")),
         }
@@ -182,19 +183,38 @@ impl Chunks {
         let capacity = self.next_capacity();
         match &mut self.reader {
             Inner::Async(read) => {
-                self.buffer.reserve(capacity);
-                while self.buffer.len() < capacity && !self.ended {
-                    let room = (capacity - self.buffer.len()) as u64;
-                    self.ended = read.take(room).read_buf(&mut self.buffer).await? == 0;
+                let mut buffer = free_buffer(&mut self.buffers, capacity);
+                while buffer.len() < capacity && !self.ended {
+                    let room = (capacity - buffer.len()) as u64;
+                    self.ended = read.take(room).read_buf(&mut buffer).await? == 0;
                 }
-                Ok(self.taken())
+                Ok(self.taken(buffer))
             }
             _ => self.next_blocking(),
         }
     }
 
-    fn taken(&mut self) -> Option<Bytes> {
-        (!self.buffer.is_empty()).then(|| self.buffer.split().freeze())
+    /// Gives the chunk away and keeps the buffer's memory, to be filled again when the chunk is dropped.
+    fn taken(&mut self, mut buffer: BytesMut) -> Option<Bytes> {
+        let chunk = (!buffer.is_empty()).then(|| buffer.split().freeze());
+        self.buffers.push(buffer);
+        chunk
+    }
+}
+
+/// How many buffers are used in turn: one is filled, one waits, one is on its way out.
+const BUFFERS: usize = 4;
+
+/// A buffer with room for `capacity` bytes: one whose chunk was dropped, or a new one.
+fn free_buffer(buffers: &mut Vec<BytesMut>, capacity: usize) -> BytesMut {
+    match buffers.iter_mut().position(|buffer| buffer.try_reclaim(capacity)) {
+        Some(free) => buffers.swap_remove(free),
+        None => {
+            if buffers.len() >= BUFFERS {
+                buffers.remove(0);
+            }
+            BytesMut::with_capacity(capacity)
+        }
     }
 }
 
@@ -233,9 +253,7 @@ mod tests {
         assert_eq!(chunks.next_blocking().unwrap().unwrap().len(), 4096);
         assert!(chunks.next_blocking().unwrap().is_none());
         let mut chunks = Chunks::new(Reader::from_read(io::Cursor::new(vec![1u8; 4096])), Some(4096), CHUNK);
-        chunks.next_capacity();
-        chunks.buffer.reserve(4097);
-        assert!(chunks.buffer.capacity() < 8192);
+        assert!(chunks.next_capacity() < 8192);
     }
 
     #[test]

@@ -149,6 +149,14 @@ impl Service<http::Request<Incoming>> for Front {
                     None => format!("this process serves the {served}; it does not know {path:?}"),
                 }))
             }
+            Front::Importer(server) if path == v1_1::Importer::OPEN => {
+                let answer = server.clone().answer_open(request);
+                Box::pin(async { Ok(answer.await) })
+            }
+            Front::Store(server) if path == v1_1::Store::GET => {
+                let answer = server.clone().answer_get(request);
+                Box::pin(async { Ok(answer.await) })
+            }
             Front::Importer(server) => v1_1::importer_service(server.clone()).call(request),
             Front::Exporter(server) => v1_1::exporter_service(server.clone()).call(request),
             Front::Store(server) => v1_1::store_service(server.clone()).call(request),

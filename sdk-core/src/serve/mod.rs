@@ -4,7 +4,7 @@
 //! over `transport`), and ends when the host is gone.
 
 mod arguments;
-mod chunks;
+mod chunk_body;
 mod export;
 mod feed;
 mod front;

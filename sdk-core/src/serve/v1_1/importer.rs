@@ -6,17 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use hyper::body::Incoming;
 use tokio::sync::oneshot;
+use tonic::body::Body;
 use tonic::codegen::tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::super::chunks::Chunks;
+use super::super::chunk_body::ChunkBody;
 use super::super::instance::{Instance, init_status, status};
-use super::convert;
 use super::wire::importer::importer_server;
 use super::wire::importer::*;
 use super::wire::plakar::connectors as wire;
+use super::{Unused, convert, only_message, unused};
 use crate::content::Inner;
 use crate::emitter::{self, Emitted};
 use crate::queue::{self, Receiver};
@@ -84,6 +85,43 @@ impl Server {
     }
 }
 
+impl Server {
+    /// The method whose answer is made by [`answer_open`](Self::answer_open).
+    pub(crate) const OPEN: &str = "/importer.Importer/Open";
+
+    /// Answers a call of `Open`.
+    pub(crate) async fn answer_open(self, request: http::Request<Incoming>) -> http::Response<Body> {
+        let open = async {
+            let request: OpenRequest = only_message(request.into_body()).await?;
+            self.open_content(request).map_err(|error| status(&error))
+        };
+        ChunkBody::answer(open.await)
+    }
+
+    fn open_content(&self, request: OpenRequest) -> Result<ChunkBody> {
+        self.0.instance.get()?;
+        let record = request.record.ok_or_else(|| Error::invalid("Open came without a record"))?;
+        path::check(&record.pathname)?;
+        let xattr = record.is_xattr.then_some(record.xattr_name.as_str());
+        let kept = self.0.contents.get(&record.pathname, xattr).ok_or_else(|| {
+            let what = xattr.map(|name| format!(" of attribute {name:?}")).unwrap_or_default();
+            Error::not_found(format!(
+                "{:?}: no content{what} was emitted under this path, or its record was acknowledged already",
+                record.pathname
+            ))
+        })?;
+        Ok(match kept.content.0 {
+            Inner::Bytes(bytes) => ChunkBody::of_bytes(bytes),
+            _ => {
+                let (sender, receiver) = queue::queue(crate::reader::CHUNK);
+                pump::content(kept.content, kept.size, sender);
+                let server = self.clone();
+                ChunkBody::of_queue(receiver, move |error| server.0.instance.note(error))
+            }
+        })
+    }
+}
+
 #[tonic::async_trait]
 impl importer_server::Importer for Server {
     async fn init(&self, request: Request<InitRequest>) -> Result<Response<InitResponse>, Status> {
@@ -143,34 +181,10 @@ impl importer_server::Importer for Server {
         }))
     }
 
-    type OpenStream = Chunks<OpenResponse>;
+    type OpenStream = Unused<OpenResponse>;
 
-    async fn open(&self, request: Request<OpenRequest>) -> Result<Response<Chunks<OpenResponse>>, Status> {
-        let find = || -> Result<Kept> {
-            self.0.instance.get()?;
-            let record = request.into_inner().record.ok_or_else(|| Error::invalid("Open came without a record"))?;
-            path::check(&record.pathname)?;
-            let xattr = record.is_xattr.then_some(record.xattr_name.as_str());
-            self.0.contents.get(&record.pathname, xattr).ok_or_else(|| {
-                let what = xattr.map(|name| format!(" of attribute {name:?}")).unwrap_or_default();
-                Error::not_found(format!(
-                    "{:?}: no content{what} was emitted under this path, or its record was acknowledged already",
-                    record.pathname
-                ))
-            })
-        };
-        let kept = find().map_err(|error| status(&error))?;
-        let server = self.clone();
-        let note = move |error: &Error| server.0.instance.note(error);
-        let wrap = |chunk: Bytes| OpenResponse { chunk };
-        Ok(Response::new(match kept.content.0 {
-            Inner::Bytes(bytes) => Chunks::of_bytes(bytes, wrap),
-            _ => {
-                let (sender, receiver) = queue::queue(crate::reader::CHUNK);
-                pump::content(kept.content, kept.size, sender);
-                Chunks::of_queue(receiver, wrap, note)
-            }
-        }))
+    async fn open(&self, _: Request<OpenRequest>) -> Result<Response<Self::OpenStream>, Status> {
+        Err(unused())
     }
 
     async fn close(&self, _: Request<CloseRequest>) -> Result<Response<CloseResponse>, Status> {

@@ -5,6 +5,9 @@ mod exporter;
 mod importer;
 mod store;
 
+use tonic::Status;
+use tonic::codec::Codec;
+
 pub(crate) use exporter::Server as Exporter;
 pub(crate) use importer::Server as Importer;
 pub(crate) use store::Server as Store;
@@ -44,4 +47,18 @@ pub(crate) fn exporter_service(server: Exporter) -> wire::plakar::exporter::expo
 /// As [`importer_service`].
 pub(crate) fn store_service(server: Store) -> wire::store::store_server::StoreServer<Store> {
     wire::store::store_server::StoreServer::new(server).max_decoding_message_size(LARGEST_MESSAGE)
+}
+
+/// The one message of a request.
+async fn only_message<M: prost::Message + Default + 'static>(body: hyper::body::Incoming) -> Result<M, Status> {
+    let decoder = tonic_prost::ProstCodec::<M, M>::default().decoder();
+    let mut messages = tonic::Streaming::new_request(decoder, body, None, Some(LARGEST_MESSAGE));
+    messages.message().await?.ok_or_else(|| Status::invalid_argument("the call came without a message"))
+}
+
+/// The answer of a method that the front answers before tonic's service is asked.
+type Unused<M> = tonic::codegen::tokio_stream::Empty<Result<M, Status>>;
+
+fn unused() -> Status {
+    Status::internal("this call is answered elsewhere")
 }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hyper::body::Incoming;
+use tonic::body::Body;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::super::chunks::Chunks;
+use super::super::chunk_body::ChunkBody;
 use super::super::feed::Feed;
 use super::super::instance::{Instance, init_status, status};
-use super::convert;
 use super::wire::store::store_server;
 use super::wire::store::*;
+use super::{Unused, convert, only_message, unused};
 use crate::roles::store::{Make, Role};
 use crate::{Error, Location, Mac, Object, Range, Resource, Result, jobs, queue, source};
 
@@ -84,6 +86,29 @@ impl Server {
     }
 }
 
+impl Server {
+    /// The method whose answer is made by [`answer_get`](Self::answer_get).
+    pub(crate) const GET: &str = "/store.Store/Get";
+
+    /// Answers a call of `Get`.
+    pub(crate) async fn answer_get(self, request: http::Request<Incoming>) -> http::Response<Body> {
+        let get = async {
+            let request: GetRequest = only_message(request.into_body()).await?;
+            self.get_object(request).map_err(|error| status(&error))
+        };
+        ChunkBody::answer(get.await)
+    }
+
+    fn get_object(&self, request: GetRequest) -> Result<ChunkBody> {
+        let object = object(&request.mac, request.r#type, request.flags)?;
+        let range = request.range.map(|range| Range { offset: range.offset, length: range.length });
+        let (sender, receiver) = queue::queue(crate::reader::CHUNK);
+        drop(self.role()?.get(object, range, sender));
+        let server = self.clone();
+        Ok(ChunkBody::of_queue(receiver, move |error| server.0.instance.note(error)))
+    }
+}
+
 fn broken_off(status: Status) -> Error {
     Error::truncated(format!("the host broke off: {}", status.message()))
 }
@@ -151,21 +176,10 @@ impl store_server::Store for Server {
         Ok(Response::new(PutResponse { bytes_written }))
     }
 
-    type GetStream = Chunks<GetResponse>;
+    type GetStream = Unused<GetResponse>;
 
-    async fn get(&self, request: Request<GetRequest>) -> Result<Response<Chunks<GetResponse>>, Status> {
-        let begin = || -> Result<_> {
-            let request = request.into_inner();
-            let object = object(&request.mac, request.r#type, request.flags)?;
-            let range = request.range.map(|range| Range { offset: range.offset, length: range.length });
-            let (sender, receiver) = queue::queue(crate::reader::CHUNK);
-            drop(self.role()?.get(object, range, sender));
-            Ok(receiver)
-        };
-        let receiver = begin().map_err(|error| status(&error))?;
-        let server = self.clone();
-        let note = move |error: &Error| server.0.instance.note(error);
-        Ok(Response::new(Chunks::of_queue(receiver, |chunk| GetResponse { chunk }, note)))
+    async fn get(&self, _: Request<GetRequest>) -> Result<Response<Self::GetStream>, Status> {
+        Err(unused())
     }
 
     async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
