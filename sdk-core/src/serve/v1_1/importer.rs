@@ -148,6 +148,8 @@ impl importer_server::Importer for Server {
         if self.0.scanning.swap(true, Ordering::Relaxed) {
             return Err(status(&Error::other("Import came while another Import was running")));
         }
+        // What an earlier scan left behind.
+        jobs::drop_elsewhere(self.0.contents.release_all());
         let (sender, receiver) = queue::queue(emitter::AHEAD);
         *self.0.cancel.lock().unwrap_or_else(|e| e.into_inner()) = Some(sender.clone());
         let ledger = Arc::new(Mutex::new(Ledger::new(&session.location.root)));

@@ -1,0 +1,152 @@
+# make demo     builds everything and does the main job on real input
+# make test     passes all tests, installing what they need
+# The rest: make help
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+ABI     := 0
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CARGO   ?= cargo
+GO      ?= go
+OUT     := target/sdk
+BIN     := target/release
+STATIC  := $(abspath $(OUT)/lib/libkloset_sdk.a)
+
+# What a program needs that links the library statically; the dynamic library carries it.
+SYSTEM_LIBS_Linux  = -lpthread -ldl -lm -lrt -lutil -lgcc_s
+SYSTEM_LIBS_Darwin = -liconv
+SYSTEM_LIBS       := $(SYSTEM_LIBS_$(shell uname -s))
+
+C_EXAMPLES    := fs hello
+C_CONNECTORS  := $(BIN)/fs-c $(BIN)/hello $(BIN)/bench-c
+PACKAGES      := fs-c fs-rust hello
+CONNECTORS    := fsc=$(abspath $(BIN)/fs-c);fsrust=$(abspath $(BIN)/fs-rust)
+
+help:
+	@echo 'make demo          build everything and do the main job on real input'
+	@echo 'make test          pass all tests, installing what they need'
+	@echo 'make build         the library, the command kloset-sdk and the examples, below $(OUT) and $(BIN)'
+	@echo 'make install       header, library, pkg-config file and command below PREFIX ($(PREFIX))'
+	@echo 'make package       each example ready to ship, below target/packages'
+	@echo 'make header        write include/kloset_sdk.h'
+	@echo 'make lint          formatting and warnings, of every language'
+	@echo 'make bench         measure against a plain connector in Go'
+	@echo 'make test-plakar   only what needs the real host: PLAKAR="plakar", a list of commands'
+	@echo 'make test-NAME     a part of the tests: $(TESTS)'
+
+# ---- building ---------------------------------------------------------------------------------------------------------------
+
+build: lib command examples
+
+rust:
+	$(CARGO) build --release -q --workspace --bins --lib --features kloset-sdk/host
+
+command: rust
+
+# The library under the names that C knows, with its header and its pkg-config file, as `make install` lays them out.
+lib: rust $(OUT)/lib/pkgconfig/kloset_sdk.pc
+	@mkdir -p $(OUT)/include
+	@install -m 644 include/kloset_sdk.h $(OUT)/include/
+	@install -m 755 $(BIN)/libkloset_sdk_ffi.so $(OUT)/lib/libkloset_sdk.so.$(ABI)
+	@ln -sf libkloset_sdk.so.$(ABI) $(OUT)/lib/libkloset_sdk.so
+	@install -m 644 $(BIN)/libkloset_sdk_ffi.a $(STATIC)
+
+$(OUT)/lib/pkgconfig/kloset_sdk.pc: Makefile Cargo.toml
+	@mkdir -p $(@D)
+	@printf '%s\n' 'prefix=$${pcfiledir}/../..' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
+	  'Name: kloset_sdk' 'Description: Write connectors for Plakar, the open-source backup program' 'Version: $(VERSION)' \
+	  'Libs: -L$${libdir} -lkloset_sdk' 'Libs.private: $(SYSTEM_LIBS)' 'Cflags: -I$${includedir}' > $@
+
+examples: rust $(C_CONNECTORS)
+
+STATICALLY = KLOSET_CFLAGS='-I$(abspath include)' KLOSET_LIBS='$(STATIC) $(SYSTEM_LIBS)'
+
+$(BIN)/fs-c: lib FORCE
+	@$(MAKE) --no-print-directory -s -C examples/c/fs fs-c $(STATICALLY) CFLAGS='-O2'
+	@mv examples/c/fs/fs-c $@
+
+$(BIN)/hello: lib FORCE
+	@$(MAKE) --no-print-directory -s -C examples/c/hello hello $(STATICALLY) CFLAGS='-O2'
+	@mv examples/c/hello/hello $@
+
+$(BIN)/bench-c: lib FORCE
+	@$(MAKE) --no-print-directory -s -C tests/bench-c bench-c $(STATICALLY) CFLAGS='-O2'
+	@mv tests/bench-c/bench-c $@
+
+header:
+	$(CARGO) run -q -p kloset-sdk-ffi --features header --bin kloset-header
+
+install: build
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 755 $(BIN)/kloset-sdk $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(OUT)/include/kloset_sdk.h $(DESTDIR)$(PREFIX)/include/
+	install -m 755 $(OUT)/lib/libkloset_sdk.so.$(ABI) $(DESTDIR)$(PREFIX)/lib/
+	ln -sf libkloset_sdk.so.$(ABI) $(DESTDIR)$(PREFIX)/lib/libkloset_sdk.so
+	install -m 644 $(STATIC) $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 $(OUT)/lib/pkgconfig/kloset_sdk.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+
+# ---- packages ---------------------------------------------------------------------------------------------------------------
+
+package: $(addprefix package-,$(PACKAGES))
+
+package-fs-c: $(BIN)/fs-c
+	@tests/package.sh examples/c/fs $< v$(VERSION)
+package-fs-rust: rust
+	@tests/package.sh examples/rust/fs $(BIN)/fs-rust v$(VERSION)
+package-hello: $(BIN)/hello
+	@tests/package.sh examples/c/hello $< v$(VERSION)
+
+demo: build package
+	@tests/demo.sh
+
+# ---- tests ------------------------------------------------------------------------------------------------------------------
+
+TESTS := lint rust go c system
+
+test: needs
+	@tests/parts.sh $(addprefix test-,$(TESTS))
+
+needs:
+	@tests/needs.sh
+
+lint test-lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy -q --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc -q --workspace --no-deps --all-features
+	cd tests/grpc-go && test -z "$$(gofmt -l .)" && $(GO) vet ./...
+
+test-rust:
+	$(CARGO) test -q --workspace --exclude system-tests --features kloset-sdk/host,kloset-sdk-ffi/header
+
+# Every connector under a grpc-go host: what it must do, and what real hosts said to it.
+test-go: examples
+	cd tests/grpc-go && KLOSET_CONNECTORS='$(CONNECTORS)' $(GO) test -count=1 ./...
+
+# The C interface and the C examples: against the library as it is installed, under sanitizers and under valgrind.
+test-c: examples
+	@tests/c.sh
+
+# What needs processes, disks and the real plakar.
+test-system: build package
+	KLOSET_CONNECTORS='$(CONNECTORS)' KLOSET_PACKAGES='$(abspath target/packages)' \
+	  $(CARGO) test -q --release -p system-tests -- --nocapture
+
+test-plakar: build package
+	KLOSET_REQUIRE_PLAKAR=1 KLOSET_PACKAGES='$(abspath target/packages)' \
+	  $(CARGO) test -q --release -p system-tests --test plakar -- --nocapture
+
+bench: examples
+	cd tests/grpc-go && $(GO) build -o $(abspath $(BIN))/ ./cmd/grpc-go-host ./peer
+	@mkdir -p target/bench
+	$(BIN)/grpc-go-host bench-table --connector peer=$(BIN)/peer --connector rust=$(BIN)/bench-rust --connector c=$(BIN)/bench-c \
+	  -json target/bench/latest.json $(BENCH)
+
+clean:
+	$(CARGO) clean
+	$(MAKE) -s -C examples/c/fs clean
+	$(MAKE) -s -C examples/c/hello clean
+	$(MAKE) -s -C tests/bench-c clean
+
+FORCE:
+.PHONY: help build rust command lib examples header install package demo test needs lint bench clean FORCE \
+  $(addprefix package-,$(PACKAGES)) test-lint test-rust test-go test-c test-system test-plakar
