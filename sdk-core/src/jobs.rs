@@ -1,7 +1,7 @@
 //! Where the author's code runs: never on the connection's thread.
 //!
-//! Calls that block run on threads of tokio's blocking pool, asynchronous ones on a runtime of their own that is started with
-//! the first of them. A panic becomes the error of that one call.
+//! Calls that block run on threads of their own ([`workers`]), asynchronous ones on a runtime that is started with the first
+//! of them. A panic becomes the error of that one call.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -11,10 +11,10 @@ use std::sync::OnceLock;
 use std::task::Poll;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 use crate::reader::BoxFuture;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, workers};
 
 /// A call under way.
 pub(crate) type Job<T> = BoxFuture<Result<T>>;
@@ -37,7 +37,11 @@ pub(crate) fn runtime() -> &'static Runtime {
 
 /// Runs a call that may block. It starts at once, whether or not the job is awaited, and goes on if the job is dropped.
 pub(crate) fn blocking<R: Send + 'static>(call: &'static str, f: impl FnOnce() -> Result<R> + Send + 'static) -> Job<R> {
-    joined(tokio::task::spawn_blocking(move || caught(call, f)))
+    let (sender, result) = oneshot::channel();
+    workers::run(move || {
+        let _ = sender.send(caught(call, f));
+    });
+    Box::pin(async { result.await.unwrap_or_else(|_| Err(Error::cancelled())) })
 }
 
 /// Runs an asynchronous call. It starts at once, whether or not the job is awaited, and goes on if the job is dropped.
@@ -45,11 +49,8 @@ pub(crate) fn asynchronous<R: Send + 'static>(
     call: &'static str,
     future: impl Future<Output = Result<R>> + Send + 'static,
 ) -> Job<R> {
-    joined(runtime().spawn(caught_async(call, future)))
-}
-
-fn joined<R: Send + 'static>(handle: JoinHandle<Result<R>>) -> Job<R> {
-    Box::pin(async move { handle.await.unwrap_or_else(|_| Err(Error::cancelled())) })
+    let result = runtime().spawn(caught_async(call, future));
+    Box::pin(async { result.await.unwrap_or_else(|_| Err(Error::cancelled())) })
 }
 
 /// Turns a panic into an error that says in which call it was.
@@ -78,8 +79,10 @@ fn panicked(call: &str, payload: &(dyn Any + Send)) -> Error {
 
 /// Drops something where the author's code may run.
 pub(crate) fn drop_elsewhere(what: impl Send + 'static) {
-    drop(blocking("drop", move || {
-        drop(what);
-        Ok(())
-    }));
+    workers::run(move || {
+        let _ = caught("drop", || {
+            drop(what);
+            Ok(())
+        });
+    });
 }

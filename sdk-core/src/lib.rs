@@ -61,6 +61,7 @@ mod secrets;
 mod serve;
 mod source;
 mod store;
+mod workers;
 
 pub use config::{Config, HostOptions};
 pub use connector::Connector;

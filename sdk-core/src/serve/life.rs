@@ -7,12 +7,12 @@ use std::os::unix::net::UnixListener;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 use super::arguments::Asked;
 use super::front::{Front, invalid_data};
 use crate::os::{self, Kind};
-use crate::{Connector, Context, Error, Result, log};
+use crate::{Connector, Context, Error, Result, log, workers};
 
 /// Where to listen instead of standard input and output: `unix:///path`.
 const LISTEN: &str = "PLAKAR_PLUGIN_LISTEN";
@@ -25,9 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long an interrupted process waits for the host to close it.
 const INTERRUPTED: Duration = Duration::from_secs(10);
-
-/// Calls that may block at once: more than the host may have open.
-const BLOCKING_THREADS: usize = 256;
 
 /// The exit code of a process that was started wrongly, or was not spoken to as it should be.
 const MISUSED: u8 = 2;
@@ -108,16 +105,13 @@ fn serve(front: &Front, listen: Option<String>) -> Result<()> {
 
 /// Serves a connection to its end, then lets calls go on for a moment.
 pub(crate) fn run(front: &Front, input: OwnedFd, output: OwnedFd) -> Result<()> {
-    let runtime = Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .max_blocking_threads(BLOCKING_THREADS)
-        .thread_keep_alive(Duration::from_secs(3600))
-        .thread_name("kloset-call")
-        .build()
-        .context("threads and descriptors for the connection")?;
+    let runtime =
+        Builder::new_current_thread().enable_io().enable_time().build().context("threads and descriptors for the connection")?;
     let ended = runtime.block_on(front.serve(input, output));
-    end(front, runtime);
+    front.end();
+    // Tasks end what they feed, so that calls which wait for the host return.
+    drop(runtime);
+    workers::wait_until_quiet(GRACE);
     match ended {
         Ok(()) => Ok(()),
         Err(error) => match (invalid_data(&*error), error.downcast::<Error>()) {
@@ -130,14 +124,6 @@ pub(crate) fn run(front: &Front, input: OwnedFd, output: OwnedFd) -> Result<()> 
             }
         },
     }
-}
-
-fn end(front: &Front, runtime: Runtime) {
-    {
-        let _context = runtime.enter();
-        front.end();
-    }
-    runtime.shutdown_timeout(GRACE);
 }
 
 fn accept(address: &str) -> Result<OwnedFd> {

@@ -1,0 +1,153 @@
+//! The threads that calls which may block run on.
+//!
+//! Calls of a few microseconds are common, so that handing one over has to be cheap: the thread that became idle last is woken, and
+//! nothing else is. (tokio's blocking pool took ten system calls for what takes two here.) Threads stay: what languages keep for
+//! each thread survives from call to call.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+/// How many calls may run at once: more than the host may have open.
+const MOST: usize = 256;
+
+type Task = Box<dyn FnOnce() + Send>;
+
+/// The threads of this process.
+static WORKERS: Workers = Workers { state: Mutex::new(State::new()), quiet: Condvar::new() };
+
+struct Workers {
+    state: Mutex<State>,
+    /// No call is running or waiting.
+    quiet: Condvar,
+}
+
+struct State {
+    /// The one that became idle last is the last.
+    idle: Vec<Arc<Idle>>,
+    waiting: VecDeque<Task>,
+    threads: usize,
+}
+
+/// A thread that waits for a task.
+struct Idle {
+    task: Mutex<Option<Task>>,
+    thread: Thread,
+}
+
+impl State {
+    const fn new() -> Self {
+        State { idle: Vec::new(), waiting: VecDeque::new(), threads: 0 }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.idle.len() == self.threads && self.waiting.is_empty()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+/// Runs a task, which must not panic, on a thread that may block.
+pub(crate) fn run(task: impl FnOnce() + Send + 'static) {
+    let task: Task = Box::new(task);
+    let mut state = lock(&WORKERS.state);
+    if let Some(idle) = state.idle.pop() {
+        drop(state);
+        *lock(&idle.task) = Some(task);
+        idle.thread.unpark();
+    } else if state.threads < MOST {
+        state.threads += 1;
+        drop(state);
+        let spawned = thread::Builder::new().name("kloset-call".into()).spawn(move || work(task));
+        spawned.expect("the system gives a thread for a call");
+    } else {
+        state.waiting.push_back(task);
+    }
+}
+
+fn work(first: Task) {
+    let me = Arc::new(Idle { task: Mutex::new(None), thread: thread::current() });
+    let mut task = first;
+    loop {
+        task();
+        let mut state = lock(&WORKERS.state);
+        task = match state.waiting.pop_front() {
+            Some(waiting) => waiting,
+            None => {
+                state.idle.push(me.clone());
+                if state.is_quiet() {
+                    WORKERS.quiet.notify_all();
+                }
+                drop(state);
+                wait(&me)
+            }
+        };
+    }
+}
+
+fn wait(me: &Idle) -> Task {
+    loop {
+        if let Some(task) = lock(&me.task).take() {
+            return task;
+        }
+        thread::park();
+    }
+}
+
+/// Waits until no call is running, but not for longer than `patience`. Says whether none is.
+pub(crate) fn wait_until_quiet(patience: Duration) -> bool {
+    let end = Instant::now() + patience;
+    let mut state = lock(&WORKERS.state);
+    while !state.is_quiet() {
+        let Some(left) = end.checked_duration_since(Instant::now()) else { return false };
+        state = WORKERS.quiet.wait_timeout(state, left).unwrap_or_else(|e| e.into_inner()).0;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn tasks_run_side_by_side_and_none_is_lost() {
+        let barrier = Arc::new(Barrier::new(9));
+        for _ in 0..8 {
+            let barrier = barrier.clone();
+            run(move || {
+                barrier.wait();
+            });
+        }
+        barrier.wait();
+        let (sender, receiver) = channel();
+        for i in 0..10_000 {
+            let sender = sender.clone();
+            run(move || sender.send(i).unwrap());
+        }
+        drop(sender);
+        let mut got: Vec<_> = receiver.iter().collect();
+        got.sort_unstable();
+        assert_eq!(got, (0..10_000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn more_tasks_than_threads_wait_their_turn() {
+        let (go, wait) = channel::<()>();
+        let wait = Arc::new(Mutex::new(wait));
+        let (sender, receiver) = channel();
+        for i in 0..MOST + 10 {
+            let (wait, sender) = (wait.clone(), sender.clone());
+            run(move || {
+                let _ = lock(&wait).recv();
+                sender.send(i).unwrap();
+            });
+        }
+        drop((go, sender));
+        assert_eq!(receiver.iter().count(), MOST + 10);
+    }
+}
