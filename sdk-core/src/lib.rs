@@ -42,6 +42,8 @@ mod emitter;
 mod error;
 mod exporter;
 mod file_info;
+#[cfg(feature = "host")]
+pub mod host;
 mod importer;
 mod jobs;
 mod location;

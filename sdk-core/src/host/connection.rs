@@ -1,0 +1,136 @@
+//! One HTTP/2 connection over a connector's standard input and output.
+
+use std::error::Error as _;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::process::{ChildStdin, ChildStdout};
+use tonic::body::Body;
+use tonic::codegen::{BoxFuture, Service};
+
+/// What the connector may send on one call before this side has read it.
+const STREAM_WINDOW: u32 = 2 << 20;
+
+/// The same for all calls together. Larger than any number of calls needs: a call whose data waits to be read must not hold up
+/// the others, and memory is bounded by the windows of the calls that are open.
+const CONNECTION_WINDOW: u32 = 1 << 30;
+
+/// Where requests go: what a generated client needs, and no more.
+#[derive(Clone)]
+pub(super) struct Channel(http2::SendRequest<Body>);
+
+impl Service<http::Request<Body>> for Channel {
+    type Response = http::Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = BoxFuture<Self::Response, Self::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let mut sender = self.0.clone();
+        Box::pin(async move { sender.send_request(request).await })
+    }
+}
+
+/// Makes the connection; the future must run for as long as it is used, and ends with it.
+pub(super) async fn connect(
+    input: ChildStdin,
+    output: ChildStdout,
+    heard: Arc<Heard>,
+) -> Result<(Channel, impl Future<Output = Option<String>> + Send + 'static), hyper::Error> {
+    let io = TokioIo::new(tokio::io::join(Listening { output, heard }, input));
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .handshake(io)
+        .await?;
+    Ok((Channel(sender), async move { connection.await.err().map(|error| chain(&error)) }))
+}
+
+/// An error with its causes, each only if it says something new.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// The same of a status that was made on this side; none if it came from the connector.
+pub(super) fn broken(status: &tonic::Status) -> Option<String> {
+    status.source().map(chain)
+}
+
+/// The first bytes that came from a connector: they tell whether it speaks the protocol at all.
+#[derive(Default)]
+pub(super) struct Heard(Mutex<Vec<u8>>);
+
+impl Heard {
+    const KEPT: usize = 80;
+
+    fn note(&self, bytes: &[u8]) {
+        let mut kept = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let room = Self::KEPT - kept.len();
+        kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    /// What came, if it is not how a server begins: with a SETTINGS frame.
+    pub(super) fn garbage(&self) -> Option<String> {
+        let kept = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let begins_well = match &kept[..] {
+            [0, 0, _, 4, 0, 0, 0, 0, 0, ..] => true,
+            short => short.len() < 9 && short.iter().zip([0, 0]).all(|(byte, expected)| *byte == expected),
+        };
+        (!begins_well).then(|| String::from_utf8_lossy(&kept).lines().next().unwrap_or_default().trim_end().to_owned())
+    }
+}
+
+struct Listening {
+    output: ChildStdout,
+    heard: Arc<Heard>,
+}
+
+impl AsyncRead for Listening {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.output).poll_read(cx, buffer))?;
+        self.heard.note(&buffer.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn garbage(pieces: &[&[u8]]) -> Option<String> {
+        let heard = Heard::default();
+        pieces.iter().for_each(|piece| heard.note(piece));
+        heard.garbage()
+    }
+
+    #[test]
+    fn a_server_begins_with_a_settings_frame_and_anything_else_is_shown() {
+        assert_eq!(garbage(&[]), None);
+        assert_eq!(garbage(&[&[0, 0], &[0, 4, 0, 0, 0, 0, 0]]), None);
+        assert_eq!(garbage(&[&[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 5, 0, 0, 64, 0]]), None);
+        assert_eq!(garbage(&[b"hello\nworld"]).unwrap(), "hello");
+        assert_eq!(garbage(&[b"hi"]).unwrap(), "hi");
+        assert_eq!(garbage(&[b"HTTP/1.1 400 Bad Request\r\n"]).unwrap(), "HTTP/1.1 400 Bad Request");
+        assert_eq!(garbage(&[&[b'x'; 50], &[b'y'; 50]]).unwrap().len(), Heard::KEPT);
+    }
+}

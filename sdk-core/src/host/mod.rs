@@ -1,0 +1,42 @@
+//! The other side of the protocol: what a backup program does with a connector.
+//!
+//! Starts any connector executable as Plakar does, a child process with two pipes, and drives it: an [`Importer`] is listed and
+//! read, an [`Exporter`] is given entries, a [`Store`] keeps objects. It works
+//! with connectors that were not written with this library as well.
+//!
+//! ```no_run
+//! use kloset_sdk::host::{Importer, Item, Launch};
+//!
+//! # async fn list() -> Result<(), kloset_sdk::host::Error> {
+//! let importer = Importer::start(&Launch::new("build/fs importer".parse()?, "fs:///srv/data")).await?;
+//! let mut scan = importer.scan();
+//! while let Some((item, receipt)) = scan.next().await? {
+//!     if let Item::Entry(entry) = &item {
+//!         println!("{}", entry.path);
+//!     }
+//!     receipt.done();
+//! }
+//! scan.finish().await?;
+//! importer.end().await
+//! # }
+//! ```
+//!
+//! What travels is translated in a folder for each generation of the protocol, and nowhere else.
+
+mod command_line;
+mod connection;
+mod error;
+mod launch;
+mod process;
+mod v1_1;
+mod values;
+
+pub use command_line::CommandLine;
+pub use error::{Error, ErrorKind};
+pub use launch::{Launch, Stderr, this_machine};
+pub use process::Process;
+pub use v1_1::{Contents, Exporter, Feed, Importer, Receipt, Results, Scan, Store};
+pub use values::{Entry, Item, Outcome, Xattr};
+
+/// The largest piece of content that is sent at once.
+pub const CHUNK: usize = 1 << 20;

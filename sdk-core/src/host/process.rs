@@ -1,0 +1,330 @@
+//! A connector that runs.
+
+use std::future::Future;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tonic::Status;
+
+use super::connection::{self, Channel, Heard};
+use super::{Error, ErrorKind, Launch, Stderr};
+use crate::secrets;
+
+/// How long a process that has broken its connection may take to be gone, so that the message can say how it ended.
+const LAST_BREATH: Duration = Duration::from_secs(2);
+
+/// The longest line of standard error that is handed on in one piece.
+const LONGEST_LINE: usize = 8 << 10;
+
+/// A connector that runs: a child process with a pipe on its standard input and one on its standard output, and one
+/// connection over them. The pipes are closed when it is dropped; [`end`](Process::end) ends it in good order.
+pub struct Process {
+    link: Link,
+    channel: Channel,
+    pid: Option<u32>,
+    grace: Duration,
+    kill: Arc<Notify>,
+    driver: JoinHandle<()>,
+    stderr: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What is needed to say why a call failed.
+#[derive(Clone)]
+pub(super) struct Link(Arc<Shared>);
+
+struct Shared {
+    name: String,
+    heard: Arc<Heard>,
+    /// How the connection ended: with the error's text, empty if there was none.
+    broke: watch::Receiver<Option<String>>,
+    exit: watch::Receiver<Option<io::Result<ExitStatus>>>,
+    /// The connection, or the process, was lost in a call, and the message about it says so.
+    lost: AtomicBool,
+}
+
+impl Process {
+    /// Starts a connector and connects to it. Nothing is asked of it yet.
+    pub async fn spawn(launch: &Launch) -> Result<Process, Error> {
+        let name = launch.command.name();
+        let mut command = Command::new(&launch.command.program);
+        command.args(&launch.command.arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        if let Stderr::Lines(_) = launch.stderr {
+            command.stderr(Stdio::piped());
+        }
+        let mut child = command
+            .spawn()
+            .map_err(|error| Error::new(ErrorKind::Start, &name, "start", not_started(&launch.command.program, &error)))?;
+        let pid = child.id();
+        let stderr = match (child.stderr.take(), &launch.stderr) {
+            (Some(stderr), Stderr::Lines(line)) => Some(tokio::spawn(hand_on(stderr, line.clone()))),
+            _ => None,
+        };
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Error::new(ErrorKind::Start, &name, "start", "the pipes could not be made"));
+        };
+
+        let kill = Arc::new(Notify::new());
+        let (exited, exit) = watch::channel(None);
+        tokio::spawn(reap(child, kill.clone(), exited));
+
+        let heard = Arc::new(Heard::default());
+        let (channel, run) = connection::connect(input, output, heard.clone())
+            .await
+            .map_err(|error| Error::new(ErrorKind::Broken, &name, "start", connection::chain(&error)))?;
+        let (broken, broke) = watch::channel(None);
+        let driver = tokio::spawn(async move {
+            let error = run.await;
+            let _ = broken.send(Some(error.unwrap_or_default()));
+        });
+        let link = Link(Arc::new(Shared { name, heard, broke, exit, lost: AtomicBool::new(false) }));
+        Ok(Process { link, channel, pid, grace: launch.grace, kill, driver, stderr: Mutex::new(stderr) })
+    }
+
+    /// The process's number while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.pid.filter(|_| self.link.0.exit.borrow().is_none())
+    }
+
+    pub(super) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    pub(super) fn link(&self) -> Link {
+        self.link.clone()
+    }
+
+    /// Waits for the answer to the first call as long as it may take.
+    pub(super) async fn first_answer<T>(
+        &self,
+        call: &'static str,
+        patience: Duration,
+        answer: impl Future<Output = Result<T, Status>>,
+    ) -> Result<T, Error> {
+        match timeout(patience, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(status)) => Err(self.link.explain(call, None, status).await),
+            Err(_) => Err(self.link.silent(call, patience)),
+        }
+    }
+
+    /// Ends the connector as Plakar does: `close` is asked of it, the pipes are closed, and it has to end.
+    pub(super) async fn end<T>(&self, close: impl Future<Output = Result<T, Status>>) -> Result<(), Error> {
+        if self.link.0.lost.load(Ordering::Relaxed) {
+            self.abandon().await;
+            return Ok(());
+        }
+        let closed = match timeout(self.grace, close).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(status)) => Err(self.link.explain("Close", None, status).await),
+            Err(_) => Err(self.link.silent("Close", self.grace)),
+        };
+        let ended = self.disconnect_and_wait(self.grace).await;
+        closed.and(ended)
+    }
+
+    /// Closes the pipes of a connector that is of no more use, and sees that it goes.
+    pub(super) async fn abandon(&self) {
+        let _ = self.disconnect_and_wait(self.grace.min(LAST_BREATH)).await;
+    }
+
+    async fn disconnect_and_wait(&self, grace: Duration) -> Result<(), Error> {
+        let error = |kind, text| Err(Error::new(kind, &self.link.0.name, "", text));
+        self.driver.abort();
+        let mut exit = self.link.0.exit.clone();
+        let in_time = timeout(grace, exit.wait_for(Option::is_some)).await.is_ok();
+        if !in_time {
+            self.kill.notify_one();
+            let _ = exit.wait_for(Option::is_some).await;
+        }
+        let stderr = self.stderr.lock().unwrap_or_else(|e| e.into_inner()).take();
+        if let Some(mut stderr) = stderr {
+            // A child of the connector's may hold it open for ever.
+            if timeout(LAST_BREATH, &mut stderr).await.is_err() {
+                stderr.abort();
+            }
+        }
+        if !in_time {
+            let text = format!(
+                "did not end within {} of the end of its standard input, and was killed: plakar would wait for ever",
+                seconds(grace)
+            );
+            return error(ErrorKind::Silent, text);
+        }
+        match &*exit.borrow() {
+            Some(Ok(status)) if !status.success() => error(ErrorKind::Ended, format!("ended with {}", exit_text(*status))),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The task owns the pipes.
+        self.driver.abort();
+    }
+}
+
+impl Link {
+    /// The connector's name in messages.
+    pub(super) fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// An answer against the rules.
+    pub(super) fn wrong(&self, call: &'static str, text: impl AsRef<str>) -> Error {
+        Error::new(ErrorKind::Wrong, &self.0.name, call, text)
+    }
+
+    /// Why a call failed: the connector's own text, or what became of it.
+    pub(super) async fn explain(&self, call: &'static str, path: Option<&str>, status: Status) -> Error {
+        let (kind, text) = match connection::broken(&status) {
+            None => (ErrorKind::Refused, answered(&status)),
+            Some(cause) => self.lost(cause).await,
+        };
+        let error = Error::new(kind, &self.0.name, call, text);
+        match path {
+            Some(path) => error.at(path),
+            None => error,
+        }
+    }
+
+    async fn lost(&self, cause: String) -> (ErrorKind, String) {
+        let mut broke = self.0.broke.clone();
+        let whole_connection = timeout(LAST_BREATH / 4, broke.wait_for(Option::is_some)).await.is_ok();
+        if !whole_connection {
+            return (ErrorKind::Broken, format!("the connector broke the call off: {cause}"));
+        }
+        self.0.lost.store(true, Ordering::Relaxed);
+        if let Some(text) = self.0.heard.garbage() {
+            return (ErrorKind::Broken, printed(&text));
+        }
+        let mut exit = self.0.exit.clone();
+        let ended = timeout(LAST_BREATH, exit.wait_for(Option::is_some)).await;
+        if let Ok(Ok(status)) = ended {
+            let how = match &*status {
+                Some(Ok(status)) => exit_text(*status),
+                _ => "no one knows how".to_owned(),
+            };
+            return (ErrorKind::Ended, format!("the process ended in the middle of the call, with {how}"));
+        }
+        let cause = broke.borrow().clone().filter(|text| !text.is_empty()).unwrap_or(cause);
+        (ErrorKind::Broken, format!("the connection broke: {cause}; does the connector print to its standard output?"))
+    }
+
+    fn silent(&self, call: &'static str, patience: Duration) -> Error {
+        self.0.lost.store(true, Ordering::Relaxed);
+        match self.0.heard.garbage() {
+            Some(text) => Error::new(ErrorKind::Broken, &self.0.name, call, printed(&text)),
+            None => Error::new(ErrorKind::Silent, &self.0.name, call, format!("no answer within {}", seconds(patience))),
+        }
+    }
+}
+
+fn answered(status: &Status) -> String {
+    match status.message() {
+        "" => format!("an error without a text came (gRPC status {:?})", status.code()),
+        text => text.to_owned(),
+    }
+}
+
+fn printed(text: &str) -> String {
+    format!("the connector printed to its standard output, which belongs to the protocol: {text:?}")
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{} s", time.as_secs_f64())
+}
+
+async fn reap(mut child: Child, kill: Arc<Notify>, exited: watch::Sender<Option<io::Result<ExitStatus>>>) {
+    let status = tokio::select! {
+        status = child.wait() => status,
+        () = kill.notified() => {
+            let _ = child.start_kill();
+            child.wait().await
+        }
+    };
+    let _ = exited.send(Some(status));
+}
+
+async fn hand_on(mut from: impl AsyncRead + Unpin, line: Arc<dyn Fn(&str) + Send + Sync>) {
+    let hand_on = |bytes: &[u8]| line(&secrets::mask(String::from_utf8_lossy(bytes).trim_end()));
+    let mut buffer = Vec::new();
+    while let Ok(1..) = from.read_buf(&mut buffer).await {
+        while let Some(at) = buffer.iter().position(|byte| *byte == b'\n') {
+            hand_on(&buffer[..at]);
+            buffer.drain(..=at);
+        }
+        if buffer.len() > LONGEST_LINE {
+            hand_on(&buffer);
+            buffer.clear();
+        }
+    }
+    if !buffer.is_empty() {
+        hand_on(&buffer);
+    }
+}
+
+fn not_started(program: &str, error: &io::Error) -> String {
+    let path = Path::new(program);
+    let has_folder = program.contains('/');
+    match error.kind() {
+        io::ErrorKind::NotFound if has_folder && path.exists() => format!(
+            "{program} is there, but what it needs to run is not: the interpreter of a script, or the loader that it was linked for"
+        ),
+        io::ErrorKind::NotFound if has_folder => format!("there is no file {program}; correct the path, or build the connector"),
+        io::ErrorKind::NotFound => {
+            format!("{program} was not found on the PATH; write ./{program} for a file in the current folder")
+        }
+        io::ErrorKind::PermissionDenied if path.is_dir() => format!("{program} is a directory; name the executable in it"),
+        io::ErrorKind::PermissionDenied => format!("{program} may not be run; chmod +x {program}"),
+        _ if error.raw_os_error() == Some(libc::ENOEXEC) => {
+            format!("{program} is no executable of this system: built for another one, or a script without #! in its first line")
+        }
+        _ => format!("{program}: {}", crate::Error::from(io::Error::from(error.kind()))),
+    }
+}
+
+fn exit_text(status: ExitStatus) -> String {
+    const NAMES: [(i32, &str); 10] = [
+        (libc::SIGINT, "SIGINT"),
+        (libc::SIGILL, "SIGILL"),
+        (libc::SIGTRAP, "SIGTRAP"),
+        (libc::SIGABRT, "SIGABRT"),
+        (libc::SIGBUS, "SIGBUS"),
+        (libc::SIGFPE, "SIGFPE"),
+        (libc::SIGKILL, "SIGKILL"),
+        (libc::SIGSEGV, "SIGSEGV"),
+        (libc::SIGPIPE, "SIGPIPE"),
+        (libc::SIGTERM, "SIGTERM"),
+    ];
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => match NAMES.iter().find(|(number, _)| *number == signal) {
+            Some((_, name)) => format!("signal {signal} ({name})"),
+            None => format!("signal {signal}"),
+        },
+        (None, None) => status.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_a_process_ended_is_told_in_words() {
+        assert_eq!(exit_text(ExitStatus::from_raw(3 << 8)), "exit code 3");
+        assert_eq!(exit_text(ExitStatus::from_raw(11)), "signal 11 (SIGSEGV)");
+        assert_eq!(exit_text(ExitStatus::from_raw(64)), "signal 64");
+    }
+}
