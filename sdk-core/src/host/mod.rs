@@ -1,8 +1,8 @@
 //! The other side of the protocol: what a backup program does with a connector.
 //!
 //! Starts any connector executable as Plakar does, a child process with two pipes, and drives it: an [`Importer`] is listed and
-//! read, an [`Exporter`] is given entries, a [`Store`] keeps objects. It works
-//! with connectors that were not written with this library as well.
+//! read, an [`Exporter`] is given entries, a [`Store`] keeps objects, and [`copy`] joins the first two. The command `kloset-sdk`
+//! stands on this; it works with connectors that were not written with this library as well.
 //!
 //! ```no_run
 //! use kloset_sdk::host::{Importer, Item, Launch};
@@ -25,6 +25,7 @@
 
 mod command_line;
 mod connection;
+mod copy;
 mod error;
 mod launch;
 mod process;
@@ -32,6 +33,7 @@ mod v1_1;
 mod values;
 
 pub use command_line::CommandLine;
+pub use copy::{Copied, Event, copy};
 pub use error::{Error, ErrorKind};
 pub use launch::{Launch, Stderr, this_machine};
 pub use process::Process;
