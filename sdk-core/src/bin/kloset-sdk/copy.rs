@@ -1,0 +1,102 @@
+//! `copy`: everything that an importer finds, into an exporter.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use indicatif::{BinaryBytes, ProgressBar};
+use kloset_sdk::Flags;
+use kloset_sdk::host::{Copied, Event, Exporter, Importer, Item, Launch, copy};
+use serde_json::json;
+
+use crate::arguments::{Arguments, Copy};
+use crate::output::Output;
+use crate::{Stop, show};
+
+pub(crate) async fn run(arguments: &Arguments, what: &Copy, output: &Arc<Output>) -> Result<(), Stop> {
+    let from = what.importer(arguments, output)?;
+    let to = what.exporter(arguments, output)?;
+    let importer = Importer::start(&from).await.map_err(Stop::not_started)?;
+    let exporter = match Exporter::start(&to).await {
+        Ok(exporter) => exporter,
+        Err(error) => {
+            let _ = importer.end().await;
+            return Err(Stop::not_started(error));
+        }
+    };
+
+    let bar = output.progress(Some(0)).cloned();
+    let counting = bar.clone().filter(|_| !importer.location().flags.contains(Flags::STREAM)).map(|bar| {
+        let from = from.clone();
+        tokio::spawn(async move { count(from, bar).await })
+    });
+    let begun = Instant::now();
+    let jobs = from.host.max_concurrency as usize;
+    let copied = copy(&importer, &exporter, jobs, watch(what, output, bar)).await;
+    let took = begun.elapsed();
+    if let Some(counting) = counting {
+        counting.abort();
+    }
+    for ended in [importer.end().await, exporter.end().await] {
+        if let Err(error) = ended {
+            output.failed(&error);
+        }
+    }
+
+    let Copied { files, directories, others, xattrs, bytes, .. } = copied;
+    let errors = output.errors();
+    if what.json {
+        output.object(&json!({
+            "event": "summary", "files": files, "directories": directories, "others": others, "xattrs": xattrs,
+            "bytes": bytes, "errors": errors, "seconds": took.as_secs_f64(),
+        }));
+    }
+    let rate = BinaryBytes((bytes as f64 / took.as_secs_f64().max(1e-9)) as u64);
+    output.summary(&format!(
+        "copied {files} files with {}, {directories} directories, {others} other entries, {xattrs} attributes; \
+         {errors} errors; {:.2} s, {rate}/s",
+        BinaryBytes(bytes),
+        took.as_secs_f64(),
+    ));
+    Ok(())
+}
+
+fn watch(what: &Copy, output: &Arc<Output>, bar: Option<ProgressBar>) -> impl Fn(Event<'_>) + Send + Sync + 'static {
+    let (json, verbose, output, entries) = (what.json, what.verbose, output.clone(), AtomicU64::new(0));
+    move |event| match event {
+        Event::Bytes(bytes) => {
+            if let Some(bar) = &bar {
+                bar.inc(bytes);
+            }
+        }
+        Event::Entry(entry) => {
+            let entries = entries.fetch_add(1, Ordering::Relaxed) + 1;
+            if let Some(bar) = &bar {
+                bar.set_message(format!("({entries} entries)"));
+            }
+            if json {
+                output.object(&show::entry_object(entry));
+            } else if verbose {
+                output.line(&show::one_line(&entry.path));
+            }
+        }
+        Event::Xattr(xattr) if json => output.object(&show::object(&Item::Xattr(xattr.clone()))),
+        Event::Failed(error) => output.failed(error),
+        _ => {}
+    }
+}
+
+/// Lets a second process of the importer's count, as Plakar does, so that the bar knows how much there is. What goes wrong here
+/// goes wrong in the copy as well, and is reported there.
+async fn count(launch: Launch, bar: ProgressBar) -> Option<()> {
+    let importer = Importer::start(&launch).await.ok()?;
+    let mut scan = importer.scan();
+    while let Some((item, receipt)) = scan.next().await.ok()? {
+        if let Item::Entry(entry) = &item {
+            bar.inc_length(entry.info.size.filter(|_| entry.has_content).unwrap_or(0));
+        }
+        receipt.done();
+    }
+    scan.finish().await.ok()?;
+    importer.end().await.ok()
+}

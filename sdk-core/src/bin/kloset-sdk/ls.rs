@@ -1,0 +1,51 @@
+//! `ls`: lists what an importer finds.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use indicatif::BinaryBytes;
+use kloset_sdk::host::{Importer, Item};
+use serde_json::json;
+
+use crate::arguments::{Arguments, Ls};
+use crate::output::Output;
+use crate::{Stop, show};
+
+pub(crate) async fn run(arguments: &Arguments, ls: &Ls, output: &Arc<Output>) -> Result<(), Stop> {
+    let mut launch = ls.connector.launch(arguments, output)?;
+    ls.wishes.tell(&mut launch);
+    let importer = Importer::start(&launch).await.map_err(Stop::not_started)?;
+    let bar = if std::io::stdout().is_terminal() { None } else { output.progress(None) };
+
+    let mut scan = importer.scan();
+    let (mut entries, mut files, mut bytes) = (0u64, 0u64, 0u64);
+    while let Some((item, receipt)) = scan.next().await? {
+        if let Item::Entry(entry) = &item {
+            entries += 1;
+            files += u64::from(entry.info.is_file());
+            bytes += entry.info.size.filter(|_| entry.info.is_file()).unwrap_or(0);
+            if let Some(bar) = bar {
+                bar.set_position(bytes);
+                bar.set_message(format!("{entries} entries"));
+            }
+        }
+        match &item {
+            Item::Failed { path, message } => output.failed(&importer.noted(path, message)),
+            item if ls.json => output.object(&show::object(item)),
+            Item::Entry(entry) if ls.long => output.line(&show::long(entry)),
+            Item::Entry(entry) => output.line(&show::one_line(&entry.path)),
+            Item::Xattr(_) => {}
+        }
+        receipt.done();
+    }
+    scan.finish().await?;
+    let errors = output.errors();
+    if ls.json {
+        output.object(&json!({
+            "event": "summary", "entries": entries, "files": files, "bytes": bytes, "errors": errors,
+        }));
+    }
+    importer.end().await?;
+    output.summary(&format!("{entries} entries, {files} of them files with {}; {errors} errors", BinaryBytes(bytes)));
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! Where everything is written: results to standard output, the rest to standard error, a progress bar on a terminal.
+
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use kloset_sdk::host::{Error, ErrorKind};
+use kloset_sdk::mask;
+use serde_json::{Value, json};
+
+use crate::arguments::Arguments;
+
+/// What a shell reports of a program whose reader went away.
+const READER_WENT_AWAY: i32 = 141;
+
+pub(crate) struct Output {
+    json: bool,
+    quiet: bool,
+    stdout: Mutex<BufWriter<Stdout>>,
+    line_by_line: bool,
+    bar: OnceLock<ProgressBar>,
+    errors: AtomicU64,
+}
+
+impl Output {
+    pub(crate) fn new(arguments: &Arguments) -> Self {
+        Output {
+            json: arguments.command.json(),
+            quiet: arguments.quiet,
+            stdout: Mutex::new(BufWriter::with_capacity(64 << 10, io::stdout())),
+            line_by_line: io::stdout().is_terminal(),
+            bar: OnceLock::new(),
+            errors: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether results are wanted as JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// How many errors were reported.
+    pub(crate) fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+
+    /// A progress bar, if it can be seen and does not come between other lines. Its length is in bytes, if it is known.
+    pub(crate) fn progress(&self, length: Option<u64>) -> Option<&ProgressBar> {
+        if self.quiet || !io::stderr().is_terminal() {
+            return None;
+        }
+        let bar = self.bar.get_or_init(|| {
+            let known = "{bar:24} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left {msg}";
+            let unknown = "{spinner} {binary_bytes}, {binary_bytes_per_sec} {msg}";
+            let (bar, template) = match length {
+                Some(length) => (ProgressBar::new(length), known),
+                None => (ProgressBar::no_length(), unknown),
+            };
+            bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        Some(bar)
+    }
+
+    /// A line of the result.
+    pub(crate) fn line(&self, text: &str) {
+        self.unless_reader_went_away(|out| {
+            out.write_all(text.as_bytes())?;
+            out.write_all(b"\n")?;
+            if self.line_by_line { out.flush() } else { Ok(()) }
+        });
+    }
+
+    /// A line of the result for programs.
+    pub(crate) fn object(&self, value: &Value) {
+        self.line(&mask(&value.to_string()));
+    }
+
+    /// Bytes of the result.
+    pub(crate) fn bytes(&self, bytes: &[u8]) {
+        self.unless_reader_went_away(|out| out.write_all(bytes));
+    }
+
+    /// A line of a connector's.
+    pub(crate) fn note(&self, text: &str) {
+        self.to_stderr(text);
+    }
+
+    /// What was done, for people.
+    pub(crate) fn summary(&self, text: &str) {
+        if !self.quiet && !self.json {
+            self.to_stderr(text);
+        }
+    }
+
+    /// An error: a line on standard error, or an object among the results.
+    pub(crate) fn failed(&self, error: &Error) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        if self.json {
+            let [connector, call] = [error.connector(), error.call()].map(|text| (!text.is_empty()).then_some(text));
+            let path = error.path();
+            self.object(&json!({
+                "event": "error", "connector": connector, "call": call, "path": path, "message": error.text(), "hint": hint(error),
+            }));
+        } else {
+            let hint = hint(error).map(|hint| format!("; {hint}")).unwrap_or_default();
+            self.to_stderr(&format!("kloset-sdk: {error}{hint}"));
+        }
+    }
+
+    /// Clears the bar and writes what is still held back.
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = self.bar.get() {
+            bar.finish_and_clear();
+        }
+        self.unless_reader_went_away(|out| out.flush());
+    }
+
+    fn to_stderr(&self, text: &str) {
+        let _ = self.lock().flush();
+        let write = || {
+            let _ = writeln!(io::stderr(), "{text}");
+        };
+        match self.bar.get() {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn unless_reader_went_away(&self, write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>) {
+        let mut out = self.lock();
+        let result = match self.bar.get() {
+            Some(bar) if self.line_by_line => bar.suspend(|| write(&mut out)),
+            _ => write(&mut out),
+        };
+        match result {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => process::exit(READER_WENT_AWAY),
+            Err(error) => {
+                let _ = writeln!(io::stderr(), "kloset-sdk: cannot write to standard output: {error}");
+                process::exit(crate::FAILED.into());
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BufWriter<Stdout>> {
+        self.stdout.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+/// What to do about an error, where its text does not say so.
+fn hint(error: &Error) -> Option<&'static str> {
+    match (error.kind(), error.call()) {
+        (ErrorKind::Silent, "Init") => Some("see what it waits for, or give it more time with --timeout"),
+        (ErrorKind::Ended, "Init") => Some("see above what it wrote to standard error, or run it by hand"),
+        (ErrorKind::Broken, "Init") => Some("let it print to standard error instead"),
+        _ => None,
+    }
+}
