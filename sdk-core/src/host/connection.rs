@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::process::{ChildStdin, ChildStdout};
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service};
@@ -31,8 +31,9 @@ impl Service<http::Request<Body>> for Channel {
     type Error = hyper::Error;
     type Future = BoxFuture<Self::Response, Self::Error>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
-        self.0.poll_ready(cx)
+    /// Always: a connection that is gone fails the request, with an error that says so.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
@@ -47,6 +48,7 @@ pub(super) async fn connect(
     output: ChildStdout,
     heard: Arc<Heard>,
 ) -> Result<(Channel, impl Future<Output = Option<String>> + Send + 'static), hyper::Error> {
+    let input = Speaking { input, heard: heard.clone() };
     let io = TokioIo::new(tokio::io::join(Listening { output, heard }, input));
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .initial_stream_window_size(STREAM_WINDOW)
@@ -79,6 +81,47 @@ pub(super) fn broken(status: &tonic::Status) -> Option<String> {
 #[derive(Default)]
 pub(super) struct Heard(Mutex<Vec<u8>>);
 
+/// A connector that ends at once may have said why on its standard output. That is read only if a failure to write to it, which
+/// comes first, does not end the connection: so it is passed over until something has been heard.
+struct Speaking {
+    input: ChildStdin,
+    heard: Arc<Heard>,
+}
+
+impl Speaking {
+    fn unless_unheard<T>(&self, result: io::Result<T>, instead: T) -> io::Result<T> {
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe && self.heard.is_empty() => Ok(instead),
+            result => result,
+        }
+    }
+}
+
+impl AsyncWrite for Speaking {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let result = ready!(Pin::new(&mut self.input).poll_write(cx, data));
+        Poll::Ready(self.unless_unheard(result, data.len()))
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let result = ready!(Pin::new(&mut self.input).poll_write_vectored(cx, data));
+        Poll::Ready(self.unless_unheard(result, data.iter().map(|piece| piece.len()).sum()))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.input.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = ready!(Pin::new(&mut self.input).poll_flush(cx));
+        Poll::Ready(self.unless_unheard(result, ()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.input).poll_shutdown(cx)
+    }
+}
+
 impl Heard {
     const KEPT: usize = 80;
 
@@ -86,6 +129,10 @@ impl Heard {
         let mut kept = self.0.lock().unwrap_or_else(|e| e.into_inner());
         let room = Self::KEPT - kept.len();
         kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(|e| e.into_inner()).is_empty()
     }
 
     /// What came, if it is not how a server begins: with a SETTINGS frame.

@@ -109,6 +109,8 @@ struct State {
     copied: Copied,
     /// Usually one for each key.
     outstanding: HashMap<Key, Vec<Outstanding>>,
+    /// Entries that the exporter does not have: their attributes are not sent.
+    lacking: HashSet<String>,
 }
 
 /// A path, and the name of an attribute.
@@ -144,8 +146,17 @@ impl Shared {
     }
 
     fn failed(&self, error: &Error) {
-        self.state().copied.errors += 1;
-        (self.watch)(Event::Failed(error));
+        // Every call that was under way fails when a connector dies; one of them says why.
+        if error.kind() != ErrorKind::Gone {
+            self.state().copied.errors += 1;
+            (self.watch)(Event::Failed(error));
+        }
+    }
+
+    /// An entry was not sent because its content cannot be read, or was refused.
+    fn lacks(&self, path: &str, error: &Error) {
+        self.state().lacking.insert(path.to_owned());
+        self.failed(error);
     }
 
     fn of_importer(&self, path: &str, text: impl AsRef<str>) -> Error {
@@ -201,7 +212,11 @@ impl Shared {
                 if let Some(receipt) = sent.receipt {
                     receipt.failed(&text);
                 }
-                self.failed(&self.of_exporter(ErrorKind::Refused, &shown, text));
+                let error = self.of_exporter(ErrorKind::Refused, &shown, text);
+                match &sent.what {
+                    What::Entry(entry) => self.lacks(&entry.path, &error),
+                    _ => self.failed(&error),
+                }
             }
             None => {
                 if let Some(receipt) = sent.receipt {
@@ -578,6 +593,12 @@ async fn take_results(shared: Arc<Shared>, mut results: Results) -> Result<(), E
 
 async fn send_one(shared: &Shared, feed: &Feed, queued: Queued) -> Result<Sent, Error> {
     match queued {
+        Queued::Xattr { xattr, receipt, .. } if shared.state().lacking.contains(&xattr.path) => {
+            if let Some(receipt) = receipt {
+                receipt.failed("its entry was not copied");
+            }
+            Ok(Sent::Whole)
+        }
         Queued::Xattr { xattr, value, receipt } => {
             shared.expect(What::Xattr(xattr.clone()), receipt);
             feed.xattr(&xattr).await?;
@@ -615,7 +636,7 @@ async fn send_content(
                 if let Some(receipt) = receipt {
                     receipt.failed(error.text());
                 }
-                shared.failed(&error);
+                shared.lacks(&entry.path, &error);
                 return Ok(Sent::Whole);
             }
         }
@@ -642,7 +663,7 @@ async fn send_content(
                 if let Some(receipt) = kept.flatten().or(given_back) {
                     receipt.failed(error.text());
                 }
-                shared.failed(&error);
+                shared.lacks(&entry.path, &error);
                 return Ok(Sent::BrokenOff);
             }
         }

@@ -27,6 +27,8 @@ pub enum ErrorKind {
     Silent,
     /// The process ended in the middle of its work.
     Ended,
+    /// The connection was lost in an earlier call, whose error says why.
+    Gone,
     /// Something that is not the protocol came from the connector.
     Broken,
     /// The connector answered with an error: the text is its own.

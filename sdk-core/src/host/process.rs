@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tonic::Status;
+use tonic::{Code, Response, Status};
 
 use super::connection::{self, Channel, Heard};
 use super::{Error, ErrorKind, Launch, Stderr};
@@ -27,7 +27,8 @@ const LAST_BREATH: Duration = Duration::from_secs(2);
 const LONGEST_LINE: usize = 8 << 10;
 
 /// A connector that runs: a child process with a pipe on its standard input and one on its standard output, and one
-/// connection over them. The pipes are closed when it is dropped; [`end`](Process::end) ends it in good order.
+/// connection over them. The pipes are closed when it is dropped; the `end` of its role ends it in
+/// good order.
 pub struct Process {
     link: Link,
     channel: Channel,
@@ -63,14 +64,14 @@ impl Process {
         }
         let mut child = command
             .spawn()
-            .map_err(|error| Error::new(ErrorKind::Start, &name, "start", not_started(&launch.command.program, &error)))?;
+            .map_err(|error| Error::new(ErrorKind::Start, &name, "", not_started(&launch.command.program, &error)))?;
         let pid = child.id();
         let stderr = match (child.stderr.take(), &launch.stderr) {
             (Some(stderr), Stderr::Lines(line)) => Some(tokio::spawn(hand_on(stderr, line.clone()))),
             _ => None,
         };
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Error::new(ErrorKind::Start, &name, "start", "the pipes could not be made"));
+            return Err(Error::new(ErrorKind::Start, &name, "", "cannot be started: its pipes could not be made"));
         };
 
         let kill = Arc::new(Notify::new());
@@ -80,7 +81,7 @@ impl Process {
         let heard = Arc::new(Heard::default());
         let (channel, run) = connection::connect(input, output, heard.clone())
             .await
-            .map_err(|error| Error::new(ErrorKind::Broken, &name, "start", connection::chain(&error)))?;
+            .map_err(|error| Error::new(ErrorKind::Broken, &name, "", connection::chain(&error)))?;
         let (broken, broke) = watch::channel(None);
         let driver = tokio::spawn(async move {
             let error = run.await;
@@ -103,18 +104,25 @@ impl Process {
         self.link.clone()
     }
 
-    /// Waits for the answer to the first call as long as it may take.
-    pub(super) async fn first_answer<T>(
+    /// Waits for the answer to the first call, `Init`, as long as it may take. Without one the process is of no use.
+    pub(super) async fn init<T>(
         &self,
-        call: &'static str,
+        role: &str,
         patience: Duration,
-        answer: impl Future<Output = Result<T, Status>>,
+        answer: impl Future<Output = Result<Response<T>, Status>>,
     ) -> Result<T, Error> {
-        match timeout(patience, answer).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(status)) => Err(self.link.explain(call, None, status).await),
-            Err(_) => Err(self.link.silent(call, patience)),
-        }
+        let error = match timeout(patience, answer).await {
+            Ok(Ok(answer)) => return Ok(answer.into_inner()),
+            Ok(Err(status)) if not_served(&status) => {
+                let said = if status.message().is_empty() { String::new() } else { format!(" ({})", status.message()) };
+                let text = format!("the connector does not serve as {role}{said}; name the right role, or executable");
+                Error::new(ErrorKind::Refused, &self.link.0.name, "Init", text)
+            }
+            Ok(Err(status)) => self.link.explain("Init", None, status).await,
+            Err(_) => self.link.silent("Init", patience),
+        };
+        self.abandon().await;
+        Err(error)
     }
 
     /// Ends the connector as Plakar does: `close` is asked of it, the pipes are closed, and it has to end.
@@ -204,7 +212,9 @@ impl Link {
         if !whole_connection {
             return (ErrorKind::Broken, format!("the connector broke the call off: {cause}"));
         }
-        self.0.lost.store(true, Ordering::Relaxed);
+        if self.0.lost.swap(true, Ordering::Relaxed) {
+            return (ErrorKind::Gone, "the connector is gone".to_owned());
+        }
         if let Some(text) = self.0.heard.garbage() {
             return (ErrorKind::Broken, printed(&text));
         }
@@ -215,7 +225,7 @@ impl Link {
                 Some(Ok(status)) => exit_text(*status),
                 _ => "no one knows how".to_owned(),
             };
-            return (ErrorKind::Ended, format!("the process ended in the middle of the call, with {how}"));
+            return (ErrorKind::Ended, format!("the process ended before this was done, with {how}"));
         }
         let cause = broke.borrow().clone().filter(|text| !text.is_empty()).unwrap_or(cause);
         (ErrorKind::Broken, format!("the connection broke: {cause}; does the connector print to its standard output?"))
@@ -228,6 +238,13 @@ impl Link {
             None => Error::new(ErrorKind::Silent, &self.0.name, call, format!("no answer within {}", seconds(patience))),
         }
     }
+}
+
+/// Whether it was the gRPC library that did not know the call, and not the connector that does not offer something.
+fn not_served(status: &Status) -> bool {
+    let text = status.message();
+    let of_the_library = text.is_empty() || text.starts_with("unknown service") || text.starts_with("unknown method");
+    status.code() == Code::Unimplemented && of_the_library
 }
 
 fn answered(status: &Status) -> String {
@@ -277,7 +294,7 @@ async fn hand_on(mut from: impl AsyncRead + Unpin, line: Arc<dyn Fn(&str) + Send
 fn not_started(program: &str, error: &io::Error) -> String {
     let path = Path::new(program);
     let has_folder = program.contains('/');
-    match error.kind() {
+    let why = match error.kind() {
         io::ErrorKind::NotFound if has_folder && path.exists() => format!(
             "{program} is there, but what it needs to run is not: the interpreter of a script, or the loader that it was linked for"
         ),
@@ -291,7 +308,8 @@ fn not_started(program: &str, error: &io::Error) -> String {
             format!("{program} is no executable of this system: built for another one, or a script without #! in its first line")
         }
         _ => format!("{program}: {}", crate::Error::from(io::Error::from(error.kind()))),
-    }
+    };
+    format!("cannot be started: {why}")
 }
 
 fn exit_text(status: ExitStatus) -> String {
@@ -326,5 +344,13 @@ mod tests {
         assert_eq!(exit_text(ExitStatus::from_raw(3 << 8)), "exit code 3");
         assert_eq!(exit_text(ExitStatus::from_raw(11)), "signal 11 (SIGSEGV)");
         assert_eq!(exit_text(ExitStatus::from_raw(64)), "signal 64");
+    }
+
+    #[test]
+    fn a_role_that_is_not_served_is_told_from_what_a_connector_does_not_offer() {
+        assert!(not_served(&Status::unimplemented("")));
+        assert!(not_served(&Status::unimplemented("unknown service importer.Importer")));
+        assert!(!not_served(&Status::unimplemented("scan: not supported by this connector")));
+        assert!(!not_served(&Status::internal("")));
     }
 }

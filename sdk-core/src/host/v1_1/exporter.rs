@@ -35,17 +35,9 @@ impl Exporter {
             proto: launch.protocol.clone(),
             config: convert::config(launch),
         };
-        match process.first_answer("Init", launch.first_answer, client.init(request)).await {
-            Ok(answer) => {
-                let answer = answer.into_inner();
-                let location = convert::location(answer.origin, answer.r#type, answer.root, answer.flags);
-                Ok(Exporter { process: Arc::new(process), client, location })
-            }
-            Err(error) => {
-                process.abandon().await;
-                Err(error)
-            }
-        }
+        let answer = process.init("an exporter", launch.first_answer, client.init(request)).await?;
+        let location = convert::location(answer.origin, answer.r#type, answer.root, answer.flags);
+        Ok(Exporter { process: Arc::new(process), client, location })
     }
 
     /// Where it writes to.

@@ -31,17 +31,9 @@ impl Importer {
             proto: launch.protocol.clone(),
             config: convert::config(launch),
         };
-        match process.first_answer("Init", launch.first_answer, client.init(request)).await {
-            Ok(answer) => {
-                let answer = answer.into_inner();
-                let location = convert::location(answer.origin, answer.r#type, answer.root, answer.flags);
-                Ok(Importer { process: Arc::new(process), client, location })
-            }
-            Err(error) => {
-                process.abandon().await;
-                Err(error)
-            }
-        }
+        let answer = process.init("an importer", launch.first_answer, client.init(request)).await?;
+        let location = convert::location(answer.origin, answer.r#type, answer.root, answer.flags);
+        Ok(Importer { process: Arc::new(process), client, location })
     }
 
     /// Where it reads from.

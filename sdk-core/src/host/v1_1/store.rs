@@ -34,17 +34,9 @@ impl Store {
         let process = Process::spawn(launch).await?;
         let mut client = StoreClient::with_origin(process.channel(), origin());
         let request = InitRequest { proto: launch.protocol.clone(), config: convert::config(launch) };
-        match process.first_answer("Init", launch.first_answer, client.init(request)).await {
-            Ok(answer) => {
-                let answer = answer.into_inner();
-                let location = convert::location(answer.origin, answer.r#type, answer.root, answer.flags);
-                Ok(Store { process: Arc::new(process), client, location })
-            }
-            Err(error) => {
-                process.abandon().await;
-                Err(error)
-            }
-        }
+        let answer = process.init("a store", launch.first_answer, client.init(request)).await?;
+        let location = convert::location(answer.origin, answer.r#type, answer.root, answer.flags);
+        Ok(Store { process: Arc::new(process), client, location })
     }
 
     /// Where it keeps things.
