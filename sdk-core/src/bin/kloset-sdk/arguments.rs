@@ -15,13 +15,15 @@ const CONNECTORS: &str = "\
 Connectors:
   A connector is named by its command line, quoted as one word, and a location:
       --connector 'build/fs importer' fs:///srv/data
-  It is started as plakar starts it, with pipes for standard input and output, and gets the location and every
-  --option KEY=VALUE as its configuration. What it writes to standard error is shown.
+  It is started as plakar starts it, with pipes for standard input and output, and gets
+  the location and every --option KEY=VALUE as its configuration. What it writes to
+  standard error is shown.
 
 Exit codes:
   0    everything was done
   1    something failed: an entry, or the whole on its way
-  2    nothing was begun: wrong usage, or the connector did not start or refused its configuration
+  2    nothing was begun: wrong usage, or the connector did not start, or refused its
+       configuration
   130  interrupted";
 
 /// Try, inspect and use any Plakar connector without a backup program.

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::arguments::{Arguments, Copy};
 use crate::output::Output;
+use crate::show::counted;
 use crate::{Stop, show};
 
 pub(crate) async fn run(arguments: &Arguments, what: &Copy, output: &Arc<Output>) -> Result<(), Stop> {
@@ -53,9 +54,13 @@ pub(crate) async fn run(arguments: &Arguments, what: &Copy, output: &Arc<Output>
     }
     let rate = BinaryBytes((bytes as f64 / took.as_secs_f64().max(1e-9)) as u64);
     output.summary(&format!(
-        "copied {files} files with {}, {directories} directories, {others} other entries, {xattrs} attributes; \
-         {errors} errors; {:.2} s, {rate}/s",
+        "copied {} with {}, {}, {}, {}; {}; {:.2} s, {rate}/s",
+        counted(files, "file", "files"),
         BinaryBytes(bytes),
+        counted(directories, "directory", "directories"),
+        counted(others, "other entry", "other entries"),
+        counted(xattrs, "attribute", "attributes"),
+        counted(errors, "error", "errors"),
         took.as_secs_f64(),
     ));
     Ok(())

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::arguments::{Arguments, Ls};
 use crate::output::Output;
+use crate::show::counted;
 use crate::{Stop, show};
 
 pub(crate) async fn run(arguments: &Arguments, ls: &Ls, output: &Arc<Output>) -> Result<(), Stop> {
@@ -46,6 +47,11 @@ pub(crate) async fn run(arguments: &Arguments, ls: &Ls, output: &Arc<Output>) ->
         }));
     }
     importer.end().await?;
-    output.summary(&format!("{entries} entries, {files} of them files with {}; {errors} errors", BinaryBytes(bytes)));
+    output.summary(&format!(
+        "{}, {files} of them files with {}; {}",
+        counted(entries, "entry", "entries"),
+        BinaryBytes(bytes),
+        counted(errors, "error", "errors"),
+    ));
     Ok(())
 }

@@ -52,7 +52,7 @@ impl Output {
             return None;
         }
         let bar = self.bar.get_or_init(|| {
-            let known = "{bar:24} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left {msg}";
+            let known = "{binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left {msg} {wide_bar}";
             let unknown = "{spinner} {binary_bytes}, {binary_bytes_per_sec} {msg}";
             let (bar, template) = match length {
                 Some(length) => (ProgressBar::new(length), known),
@@ -89,6 +89,9 @@ impl Output {
 
     /// What was done, for people.
     pub(crate) fn summary(&self, text: &str) {
+        if let Some(bar) = self.bar.get() {
+            bar.finish_and_clear();
+        }
         if !self.quiet && !self.json {
             self.to_stderr(text);
         }

@@ -15,6 +15,11 @@ pub(crate) fn one_line(text: &str) -> String {
     line
 }
 
+/// A number with what it counts: `1 error`, `2 errors`.
+pub(crate) fn counted(number: u64, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
+}
+
 /// As `ls -l` shows it, with the names of extended attributes at the end.
 pub(crate) fn long(entry: &Entry) -> String {
     let FileInfo { uid, gid, username, groupname, size, modified, .. } = &entry.info;
