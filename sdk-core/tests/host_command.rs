@@ -1,0 +1,484 @@
+//! The command `kloset-sdk`, run as its users run it, against the connector in `examples/host_fixture.rs` and against programs
+//! that are no connectors.
+#![cfg(feature = "host")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+const COMMAND: &str = env!("CARGO_BIN_EXE_kloset-sdk");
+
+/// The connector. `cargo test` builds it unless it was told which tests to build.
+fn fixture() -> &'static str {
+    static BUILT: OnceLock<String> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let profile = Path::new(COMMAND).parent().unwrap();
+        let fixture = profile.join("examples/host_fixture");
+        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let sources = newest(&package.join("src")).max(newest(&package.join("examples")));
+        if !fixture.metadata().and_then(|m| m.modified()).is_ok_and(|built| built >= sources) {
+            let mut build = Command::new(env!("CARGO"));
+            build.args(["build", "--quiet", "--features", "host", "--example", "host_fixture", "--manifest-path"]);
+            build.arg(package.join("Cargo.toml")).arg("--target-dir").arg(profile.parent().unwrap());
+            if profile.ends_with("release") {
+                build.arg("--release");
+            }
+            assert!(build.status().unwrap().success(), "the fixture cannot be built");
+        }
+        fixture.into_os_string().into_string().unwrap()
+    })
+}
+
+fn newest(folder: &Path) -> SystemTime {
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let times = entries.map(|entry| match entry.file_type().unwrap().is_dir() {
+        true => newest(&entry.path()),
+        false => entry.metadata().unwrap().modified().unwrap(),
+    });
+    times.max().unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// A folder that is removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("kloset-sdk-host-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir(&folder).unwrap();
+        Folder(folder)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).into_os_string().into_string().unwrap()
+    }
+
+    fn location(&self, name: &str) -> String {
+        format!("try://{}", self.path(name))
+    }
+
+    fn read(&self, name: &str) -> Option<Vec<u8>> {
+        fs::read(self.0.join(name)).ok()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn objects(&self) -> Vec<Value> {
+        self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn summary(&self) -> Value {
+        self.objects().pop().filter(|last| last["event"] == "summary").unwrap()
+    }
+}
+
+fn run(arguments: &[&str]) -> Ran {
+    let ran = Command::new(COMMAND).args(arguments).stdin(Stdio::null()).output().unwrap();
+    Ran {
+        code: ran.status.code().unwrap_or(-1),
+        out: String::from_utf8(ran.stdout).unwrap(),
+        err: String::from_utf8(ran.stderr).unwrap(),
+    }
+}
+
+fn importer() -> String {
+    format!("'{}' importer", fixture())
+}
+
+fn ls(arguments: &[&str]) -> Ran {
+    run(&[&["ls", "--connector", &importer(), "try:///x"], arguments].concat())
+}
+
+fn cat(arguments: &[&str]) -> Ran {
+    run(&[&["cat", "--connector", &importer(), "try:///x"], arguments].concat())
+}
+
+fn copy(to: &Folder, arguments: &[&str]) -> Ran {
+    let exporter = format!("'{}' exporter", fixture());
+    let to = to.location("out");
+    run(&[&["copy", "--from", &importer(), "try:///x", "--to", &exporter, &to], arguments].concat())
+}
+
+fn store(at: &Folder, command: &str, arguments: &[&str]) -> Ran {
+    let store = format!("'{}' store", fixture());
+    let at = at.location("repository");
+    run(&[&["store", command, "--connector", &store, &at], arguments].concat())
+}
+
+/// What a program that is no connector gets.
+fn no_connector(command: &str, arguments: &[&str]) -> String {
+    let ran = run(&[&["ls", "--connector", command, "try:///x"], arguments].concat());
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{}", ran.err);
+    ran.err
+}
+
+// ---- ls and cat ------------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_listing_names_every_entry_and_ends_with_a_summary() {
+    let ran = ls(&[]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let paths: Vec<_> = ran.out.lines().collect();
+    assert_eq!(paths.len(), 11);
+    assert!(paths.contains(&"/srv/data/sub/deep/file") && paths.contains(&"/srv/data/zz\\nlast"));
+    assert_eq!(ran.err, "11 entries, 5 of them files with 3.00 MiB; 0 errors\n");
+    assert_eq!(ls(&["--quiet"]).err, "");
+}
+
+#[test]
+fn a_long_listing_shows_mode_owner_size_time_target_and_attributes() {
+    let ran = ls(&["--long"]);
+    let line = |path: &str| ran.out.lines().find(|line| line.contains(path)).unwrap().to_owned();
+    assert_eq!(line("/empty"), "-rw------- ann      staff               0 2023-11-14T22:13:20Z /srv/data/empty");
+    assert!(line("/hello.txt").ends_with("/srv/data/hello.txt  [user.color]"));
+    assert!(line("/link").starts_with("lrwxrwxrwx") && line("/link").ends_with("/srv/data/link -> hello.txt"));
+}
+
+#[test]
+fn a_listing_for_programs_is_an_object_a_line() {
+    let ran = ls(&["--json", "--option", "how=cannot-look"]);
+    assert_eq!((ran.code, ran.err.as_str()), (1, ""));
+    let objects = ran.objects();
+    let hello = objects.iter().find(|o| o["path"] == "/srv/data/hello.txt").unwrap();
+    assert_eq!(hello["type"], "file");
+    assert_eq!(hello["permissions"], "0644");
+    assert_eq!(hello["modified"], "2023-11-14T22:13:20.5Z");
+    assert_eq!(hello["xattrs"][0], "user.color");
+    let error = objects.iter().find(|o| o["event"] == "error").unwrap();
+    assert_eq!((&error["path"], &error["message"]), (&"/srv/data/locked".into(), &"permission denied".into()));
+    assert_eq!(ran.summary()["entries"], 11);
+    assert_eq!(ran.summary()["errors"], 1);
+}
+
+#[test]
+fn an_entry_that_cannot_be_looked_at_is_one_line_and_the_rest_goes_on() {
+    let ran = ls(&["--option", "how=cannot-look"]);
+    assert_eq!((ran.code, ran.out.lines().count()), (1, 11));
+    assert!(
+        ran.err.starts_with("kloset-sdk: host_fixture importer: Import /srv/data/locked: permission denied\n"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_content_and_an_attribute_are_written_as_they_are() {
+    assert_eq!(cat(&["/srv/data/hello.txt"]).out, "hello\n");
+    assert_eq!(cat(&["sub/deep/file"]).out, "deep\n");
+    assert_eq!(cat(&["--xattr", "user.color", "hello.txt"]).out, "red");
+    let empty = cat(&["empty"]);
+    assert_eq!((empty.code, empty.out.as_str(), empty.err.as_str()), (0, "", ""));
+}
+
+#[test]
+fn what_cannot_be_written_says_why() {
+    for (arguments, why) in [
+        (&["nowhere"][..], "kloset-sdk: the importer lists no /srv/data/nowhere\n"),
+        (&["sub"], "kloset-sdk: /srv/data/sub is a directory, which has no content\n"),
+        (&["--xattr", "user.x", "empty"], "kloset-sdk: the importer lists no attribute user.x of /srv/data/empty\n"),
+        (
+            &["hello.txt", "-o", "how=cannot-open"],
+            "kloset-sdk: host_fixture importer: Open /srv/data/hello.txt: the drawer is locked\n",
+        ),
+    ] {
+        let ran = cat(arguments);
+        assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (1, "", why));
+    }
+}
+
+// ---- copy ------------------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_tree_is_copied_with_its_contents_links_modes_and_attributes() {
+    for how in ["", "children-first"] {
+        let folder = Folder::new();
+        let ran = copy(&folder, &["--from-option", &format!("how={how}")]);
+        assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{}", ran.err);
+        let copied = "copied 5 files with 3.00 MiB, 3 directories, 1 other entry, 1 attribute; 0 errors; ";
+        assert!(ran.err.starts_with(copied), "{}", ran.err);
+        assert_eq!(folder.read("out/hello.txt").unwrap(), b"hello\n");
+        assert_eq!(folder.read("out/hello.txt@user.color").unwrap(), b"red");
+        assert_eq!(folder.read("out/sub/deep/file").unwrap(), b"deep\n");
+        assert_eq!(folder.read("out/zz\nlast").unwrap(), b"last\n");
+        assert_eq!(folder.read("out/big").unwrap().len(), (3 << 20) + 5);
+        assert_eq!(fs::read_link(folder.path("out/link")).unwrap(), Path::new("hello.txt"));
+        assert_eq!(fs::metadata(folder.path("out/empty")).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn attributes_stay_where_the_exporter_does_not_want_them() {
+    let folder = Folder::new();
+    let ran = copy(&folder, &["--json", "--to-option", "how=no-xattrs"]);
+    assert_eq!((ran.code, &ran.summary()["xattrs"]), (0, &0.into()), "{}", ran.err);
+    assert_eq!(folder.read("out/hello.txt@user.color"), None);
+}
+
+#[test]
+fn a_content_that_cannot_be_opened_leaves_out_its_entry_alone() {
+    let folder = Folder::new();
+    let ran = copy(&folder, &["--from-option", "how=cannot-open"]);
+    assert_eq!(ran.code, 1);
+    let line = "kloset-sdk: host_fixture importer: Open /srv/data/hello.txt: the drawer is locked\ncopied 4 files";
+    assert!(ran.err.starts_with(line), "{}", ran.err);
+    assert_eq!(folder.read("out/hello.txt"), None);
+    assert_eq!(folder.read("out/hello.txt@user.color"), None);
+    assert!(folder.read("out/big").is_some());
+}
+
+#[test]
+fn a_content_that_breaks_off_is_not_kept_and_the_rest_goes_on() {
+    let folder = Folder::new();
+    let ran = copy(&folder, &["--from-option", "how=breaks-off"]);
+    assert_eq!(ran.code, 1);
+    let line = "kloset-sdk: host_fixture importer: Open /srv/data/big: the disk is on fire\ncopied 4 files";
+    assert!(ran.err.starts_with(line), "{}", ran.err);
+    assert_eq!(folder.read("out/big"), None);
+    assert_eq!(folder.read("out/zz\nlast").unwrap(), b"last\n");
+    assert_eq!(folder.read("out/hello.txt@user.color").unwrap(), b"red");
+}
+
+#[test]
+fn an_entry_that_the_exporter_refuses_is_one_line_and_the_importer_hears_of_it() {
+    let folder = Folder::new();
+    let ran = copy(&folder, &["--from-option", "how=wants-results", "--to-option", "refuse=big"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("kloset-sdk: host_fixture exporter: Export /big: not in my house\n"), "{}", ran.err);
+    assert!(ran.err.contains("\"/srv/data/big\", xattr: None, error: Some(\"not in my house\")"), "{}", ran.err);
+    assert!(ran.err.contains("\"/srv/data/hello.txt\", xattr: None, error: None"), "{}", ran.err);
+    assert!(folder.read("out/hello.txt").is_some());
+}
+
+#[test]
+fn a_connector_that_dies_on_the_way_is_one_line_that_says_how() {
+    let folder = Folder::new();
+    let ran = copy(&folder, &["--from-option", "how=dies"]);
+    assert_eq!(ran.code, 1);
+    let died = "the process ended before this was done, with signal 6 (SIGABRT)";
+    assert_eq!(ran.err.matches("kloset-sdk: ").count(), 1, "{}", ran.err);
+    assert!(ran.err.contains("kloset-sdk: host_fixture importer: ") && ran.err.contains(died), "{}", ran.err);
+    let ran = copy(&folder, &["--to-option", "how=dies"]);
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.err.matches("kloset-sdk: ").count(), 1, "{}", ran.err);
+    assert!(ran.err.contains(&format!("kloset-sdk: host_fixture exporter: Export: {died}\n")), "{}", ran.err);
+}
+
+#[test]
+fn a_scan_that_fails_is_one_line() {
+    let ran = copy(&Folder::new(), &["--json", "--from-option", "how=gives-up"]);
+    assert_eq!((ran.code, ran.objects().len()), (1, 2));
+    assert_eq!(ran.objects()[0]["call"], "Import");
+    assert_eq!(ran.objects()[0]["message"], "I have had enough");
+    assert_eq!(ran.summary()["errors"], 1);
+}
+
+// ---- store -----------------------------------------------------------------------------------------------------------------
+
+fn file(folder: &Folder, name: &str, size: usize) -> String {
+    let content: Vec<u8> = (0..size).map(|i| (i / 3 % 253) as u8).collect();
+    fs::write(folder.path(name), content).unwrap();
+    folder.path(name)
+}
+
+#[test]
+fn objects_are_put_listed_got_and_deleted() {
+    let folder = Folder::new();
+    let path = file(&folder, "file", 3_000_000);
+    assert_eq!(store(&folder, "create", &[]).code, 0);
+    let put = store(&folder, "put", &["packfile", "-", &path]);
+    assert_eq!(put.code, 0, "{}", put.err);
+    let mac = put.out.trim();
+    assert_eq!(store(&folder, "ls", &["packfile"]).out, put.out);
+    assert_eq!(store(&folder, "ls", &[]).out, format!("packfile {mac}\n"));
+
+    let got = folder.path("got");
+    assert_eq!(store(&folder, "get", &["packfile", mac, "--output", &got]).code, 0);
+    assert!(fs::read(&got).unwrap() == fs::read(&path).unwrap());
+    let part = store(&folder, "get", &["packfile", mac, "--range", "2999998+100", "--output", &got]);
+    assert_eq!(part.code, 0, "{}", part.err);
+    assert_eq!(fs::read(&got).unwrap(), &fs::read(&path).unwrap()[2_999_998..]);
+    assert!(store(&folder, "info", &[]).out.contains("packfile       1\n"));
+
+    assert_eq!(store(&folder, "rm", &["packfile", mac]).code, 0);
+    assert_eq!(store(&folder, "ls", &[]).out, "");
+    let ran = store(&folder, "get", &["packfile", mac]);
+    assert_eq!(ran.code, 1);
+    let line =
+        format!("kloset-sdk: host_fixture store: Get packfile {mac}: not found: packfile {mac}: No such file or directory\n");
+    assert_eq!(ran.err, line);
+}
+
+#[test]
+fn a_file_of_any_size_comes_back_from_a_store_as_it_was() {
+    let folder = Folder::new();
+    for (name, size) in [("empty", 0), ("one", 1), ("chunk", 1 << 20), ("more", (1 << 20) + 1), ("large", 5_000_000)] {
+        let path = file(&folder, name, size);
+        let ran = store(&folder, "roundtrip", &["--create", "--kind", "packfile", "--kind", "lock", &path]);
+        assert_eq!((ran.code, ran.out.matches(": identical").count()), (0, 2), "{name}: {}{}", ran.out, ran.err);
+    }
+    assert_eq!(store(&folder, "ls", &[]).out, "");
+}
+
+#[test]
+fn a_store_that_is_wrong_is_found_out_by_a_roundtrip() {
+    let folder = Folder::new();
+    let path = file(&folder, "file", 10_000);
+    for (how, what) in [
+        ("flips-a-bit", "got whole, its byte 9999 is not that of"),
+        ("lists-nothing", "it was put, and is not listed"),
+        ("full", "no space left on device"),
+    ] {
+        let ran = store(&folder, "roundtrip", &["--create", "-o", &format!("how={how}"), &path]);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+        assert!(ran.err.contains(what) && ran.err.lines().count() == 1, "{how}: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_missing_repository_and_wrong_arguments_are_told() {
+    let folder = Folder::new();
+    let ran = store(&folder, "ls", &[]);
+    let line = "kloset-sdk: host_fixture store: Open: not found: no repository here: No such file or directory\n";
+    assert_eq!((ran.code, ran.err.as_str()), (1, line));
+    let missing = folder.path("missing");
+    for (arguments, line) in [
+        (&["put", "packfile", "-", &missing][..], format!("kloset-sdk: {missing}: No such file or directory\n")),
+        (&["put", "packfile", "xyz", "/dev/null"], "kloset-sdk: \"xyz\" is no MAC: 64 hexadecimal digits are one\n".into()),
+    ] {
+        let ran = store(&folder, arguments[0], &arguments[1..]);
+        assert_eq!((ran.code, ran.err), (2, line));
+    }
+    let ran = store(&folder, "ls", &["packfiles"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("\"packfiles\" is no kind of resource: packfile, state, lock, ecc-packfile, ecc-state are"));
+}
+
+// ---- connectors that are none ----------------------------------------------------------------------------------------------
+
+#[test]
+fn an_executable_that_cannot_be_started_is_told_with_what_to_do() {
+    let folder = Folder::new();
+    let cannot = |command: &str, name: &str, why: &str| {
+        assert_eq!(no_connector(command, &[]), format!("kloset-sdk: {name}: cannot be started: {why}\n"));
+    };
+    let path = |name: &str, content: &str, mode: u32| {
+        let path = folder.path(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    };
+    let absent = folder.path("absent");
+    cannot(&absent, "absent", &format!("there is no file {absent}; correct the path, or build the connector"));
+    let on_path = "kloset-no-such was not found on the PATH; write ./kloset-no-such for a file in the current folder";
+    cannot("kloset-no-such importer", "kloset-no-such importer", on_path);
+    let plain = path("plain", "", 0o644);
+    cannot(&plain, "plain", &format!("{plain} may not be run; chmod +x {plain}"));
+    cannot("/tmp", "tmp", "/tmp is a directory; name the executable in it");
+    let script = path("script", "#!/no/such/interpreter\n", 0o755);
+    cannot(
+        &script,
+        "script",
+        &format!(
+            "{script} is there, but what it needs to run is not: the interpreter of a script, or the loader that it was linked for"
+        ),
+    );
+    let garbage = path("garbage", "xx", 0o755);
+    cannot(
+        &garbage,
+        "garbage",
+        &format!("{garbage} is no executable of this system: built for another one, or a script without #! in its first line"),
+    );
+}
+
+#[test]
+fn a_program_that_ends_at_once_is_told_with_how_it_ended() {
+    for (command, how) in [("sh -c 'exit 3'", "exit code 3"), ("sh -c 'kill -SEGV $$'", "signal 11 (SIGSEGV)")] {
+        let said = no_connector(command, &[]);
+        let text = format!(
+            ": Init: the process ended before this was done, with {how}; see above what it wrote to standard error, or run it by hand\n"
+        );
+        assert!(said.ends_with(&text), "{said}");
+    }
+    let said = no_connector("sh -c 'echo I need coffee >&2; exit 1'", &[]);
+    assert!(said.starts_with("I need coffee\nkloset-sdk: "), "{said}");
+}
+
+#[test]
+fn a_program_that_prints_to_standard_output_is_told_with_what_it_printed() {
+    for command in ["sh -c 'echo hello; exit 0'", "sh -c 'echo hello; cat >/dev/null'"] {
+        let said = no_connector(command, &[]);
+        let text = "Init: the connector printed to its standard output, which belongs to the protocol: \"hello\"; \
+                    let it print to standard error instead\n";
+        assert!(said.ends_with(text), "{said}");
+    }
+}
+
+#[test]
+fn a_connector_that_never_answers_is_given_up() {
+    let why = "Init: no answer within 0.3 s; see what it waits for, or give it more time with --timeout\n";
+    let said = no_connector("sleep 1000", &["--timeout", "0.3"]);
+    assert_eq!(said, format!("kloset-sdk: sleep 1000: {why}"));
+    let said = no_connector(&importer(), &["--timeout", "0.3", "--exit-timeout", "0.3", "-o", "how=never-answers"]);
+    assert!(said.contains(&format!("kloset-sdk: host_fixture importer: {why}")), "{said}");
+}
+
+#[test]
+fn a_connector_that_does_not_end_is_killed_and_told() {
+    let command = format!("sh -c '\"{}\" importer; exec sleep 1000'", fixture());
+    let ran = run(&["cat", "--connector", &command, "try:///x", "--exit-timeout", "0.3", "hello.txt"]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, "hello\n"));
+    let text = "did not end within 0.3 s of the end of its standard input, and was killed: plakar would wait for ever\n";
+    assert!(ran.err.ends_with(text), "{}", ran.err);
+}
+
+#[test]
+fn a_configuration_that_is_refused_and_a_role_that_is_not_served_are_told() {
+    let ran = ls(&["--option", "how=refuses"]);
+    let line = "kloset-sdk: host_fixture importer: Init: this configuration is not to my liking\n";
+    assert_eq!((ran.code, ran.err.as_str()), (2, line));
+    let said = no_connector(&format!("{} store", fixture()), &[]);
+    let text = "kloset-sdk: host_fixture store: Init: this process serves the store, and the host asked for the importer";
+    assert!(said.starts_with(text), "{said}");
+}
+
+#[test]
+fn wrong_usage_is_told_before_anything_is_started() {
+    for (arguments, why) in [
+        (&["ls", "--connector", "x"][..], "2 values required for '--connector <COMMAND> <LOCATION>'"),
+        (&["ls", "--connector", "x", "y", "--option", "z"], "write it as KEY=VALUE"),
+        (&["ls", "--connector", "x 'y", "z"], "the command line \"x 'y\" has a ' that is not closed"),
+        (&["ls", "--connector", "", "z"], "the connector's command line is empty"),
+        (&["ls", "--connector", "x", "z", "--timeout", "soon"], "write a number of seconds, such as 30 or 0.5"),
+        (&["copy", "--from", "x", "y"], "--to <COMMAND> <LOCATION>"),
+    ] {
+        let ran = run(arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+        assert!(ran.err.contains(why), "{}", ran.err);
+    }
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let ran = ls(&["--json", "-o", "password=hunter22", "-o", "how=x", "-o", "hunter22=1"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.out.contains("unknown option") && !ran.out.contains("hunter22") && !ran.err.contains("hunter22"), "{}", ran.out);
+}
