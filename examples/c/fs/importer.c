@@ -1,0 +1,242 @@
+/* The importer: what a backup reads from. */
+#include "excludes.h"
+#include "fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct importer {
+        char *root; /* absolute, no symbolic link in it: a folder or a file */
+        struct excludes *excludes;
+        int no_xattr;
+};
+
+/* A scan under way. Folders that were found and not read yet wait in a list: a call of its own for each would need a stack as
+ * deep as the tree. */
+struct walk {
+        const struct importer *importer;
+        kloset_call *call;
+        kloset_emitter *out;
+        kloset_record record;
+        char **folders;
+        size_t count, room;
+};
+
+static kloset_status out_of_memory(kloset_call *call)
+{
+        return kloset_fail(call, KLOSET_FAILED, "out of memory", KLOSET_NUL);
+}
+
+static kloset_status init(kloset_call *call, void *user_data, const kloset_config *config, void **self)
+{
+        const char *location = kloset_config_path(config);
+        struct importer *importer = calloc(1, sizeof *importer);
+
+        (void)user_data;
+        if (!importer)
+                return out_of_memory(call);
+        *self = importer; /* from here on destroy frees it, also when init fails */
+
+        kloset_config_only(config, NULL, 0);
+        importer->root = realpath(location, NULL);
+        if (!importer->root || access(importer->root, R_OK) != 0)
+                return kloset_fail_errno(call, errno, location);
+        importer->excludes = excludes_new();
+        if (!importer->excludes)
+                return out_of_memory(call);
+        for (size_t i = 0; i < kloset_config_exclude_count(config); i++)
+                if (excludes_add(importer->excludes, kloset_config_exclude(config, i)) != 0)
+                        return out_of_memory(call);
+        importer->no_xattr = kloset_config_no_xattr(config);
+        return kloset_set_root(call, importer->root, KLOSET_NUL);
+}
+
+static void destroy(void *self)
+{
+        struct importer *importer = self;
+
+        excludes_free(importer->excludes);
+        free(importer->root);
+        free(importer);
+}
+
+/* The backup goes on without what cannot be read: the user is told, entry by entry. */
+static kloset_status emit_error(struct walk *walk, const char *path)
+{
+        return kloset_emit_error(walk->out, path, KLOSET_NUL, kloset_error_text(walk->call), KLOSET_NUL);
+}
+
+static kloset_status emit_errno(struct walk *walk, const char *path)
+{
+        kloset_fail_errno(walk->call, errno, path);
+        return emit_error(walk, path);
+}
+
+/* Fills in the record of an entry. KLOSET_NOT_FOUND when there is none (any more). */
+static kloset_status look(struct walk *walk, const char *path)
+{
+        kloset_record *record = &walk->record;
+
+        kloset_record_init(record, sizeof *record);
+        kloset_status status = kloset_record_set_file(walk->call, record, path, KLOSET_NUL);
+        record->path = path;
+        if (status == KLOSET_OK && S_ISREG(record->mode))
+                record->content_path = path;
+        return status;
+}
+
+/* Sends the record that look has filled in. */
+static kloset_status send(struct walk *walk)
+{
+        kloset_record *record = &walk->record;
+        const char *path = record->path;
+
+        /* What everybody may read needs no question, and is most of a tree. */
+        if (S_ISREG(record->mode) && (record->mode & 0444) != 0444 && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
+                return emit_errno(walk, path);
+
+        kloset_status status = KLOSET_OK;
+        if (!walk->importer->no_xattr && kloset_record_read_xattrs(walk->call, record, path, KLOSET_NUL) != KLOSET_OK)
+                status = emit_error(walk, path);
+        if (status == KLOSET_OK)
+                status = kloset_emit(walk->out, record);
+
+        /* Refused, for example since its name is not UTF-8. */
+        if (status != KLOSET_OK && status != KLOSET_CANCELLED)
+                status = emit_error(walk, path);
+        return status;
+}
+
+static kloset_status read_later(struct walk *walk, const char *path)
+{
+        if (walk->count == walk->room) {
+                size_t room = walk->room ? 2 * walk->room : 64;
+                char **grown = realloc(walk->folders, room * sizeof *grown);
+                if (!grown)
+                        return out_of_memory(walk->call);
+                walk->folders = grown;
+                walk->room = room;
+        }
+        walk->folders[walk->count] = strdup(path);
+        return walk->folders[walk->count++] ? KLOSET_OK : out_of_memory(walk->call);
+}
+
+/* Deals with an entry below the root. */
+static kloset_status visit(struct walk *walk, const char *path)
+{
+        kloset_status status = look(walk, path);
+
+        if (status == KLOSET_NOT_FOUND)
+                return KLOSET_OK; /* it has vanished since its folder was read */
+        if (status != KLOSET_OK)
+                return emit_error(walk, path);
+        int is_folder = S_ISDIR(walk->record.mode);
+        int excluded = excludes_match(walk->importer->excludes, path, is_folder);
+        if (excluded != 0)
+                return excluded > 0 ? KLOSET_OK : out_of_memory(walk->call);
+        status = send(walk);
+        return status == KLOSET_OK && is_folder ? read_later(walk, path) : status;
+}
+
+/* Visits everything in an open folder. */
+static kloset_status visit_all(struct walk *walk, const char *path, DIR *folder)
+{
+        size_t length = strcmp(path, "/") == 0 ? 0 : strlen(path);
+        kloset_status status = KLOSET_OK;
+        struct dirent *entry;
+
+        while (status == KLOSET_OK && (errno = 0, entry = readdir(folder))) {
+                if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+                        continue;
+                char *child = malloc(length + strlen(entry->d_name) + 2);
+                if (!child)
+                        return out_of_memory(walk->call);
+                memcpy(child, path, length);
+                child[length] = '/';
+                strcpy(child + length + 1, entry->d_name);
+                status = visit(walk, child);
+                free(child);
+        }
+        return status == KLOSET_OK && errno != 0 ? emit_errno(walk, path) : status;
+}
+
+static kloset_status read_folder(struct walk *walk, const char *path)
+{
+        /* In its place there may be a symbolic link by now, which would lead elsewhere. */
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+
+        if (!folder) {
+                kloset_status status = emit_errno(walk, path);
+                if (fd >= 0)
+                        close(fd);
+                return status;
+        }
+        kloset_status status = visit_all(walk, path, folder);
+        closedir(folder);
+        return status;
+}
+
+/* Sends the folders above the root: a restore gives them back their owners and modes too. */
+static kloset_status send_parents(struct walk *walk, const char *root)
+{
+        kloset_status status = KLOSET_OK;
+        char *path = strdup(root);
+
+        if (!path)
+                return out_of_memory(walk->call);
+        for (char *slash = strrchr(path, '/'); status == KLOSET_OK && path[1] != '\0'; slash = strrchr(path, '/')) {
+                slash[slash == path ? 1 : 0] = '\0';
+                status = look(walk, path);
+                status = status == KLOSET_OK ? send(walk) : emit_error(walk, path);
+        }
+        free(path);
+        return status;
+}
+
+static kloset_status scan(kloset_call *call, void *self, kloset_emitter *out)
+{
+        const struct importer *importer = self;
+        struct walk walk = {.importer = importer, .call = call, .out = out};
+
+        kloset_status status = send_parents(&walk, importer->root);
+        if (status == KLOSET_OK)
+                status = look(&walk, importer->root); /* without the root there is no backup */
+        if (status == KLOSET_OK) {
+                int is_folder = S_ISDIR(walk.record.mode);
+                status = send(&walk);
+                if (status == KLOSET_OK && is_folder)
+                        status = read_later(&walk, importer->root);
+        }
+        while (status == KLOSET_OK && walk.count > 0) {
+                char *path = walk.folders[--walk.count];
+                status = read_folder(&walk, path);
+                free(path);
+        }
+        while (walk.count > 0)
+                free(walk.folders[--walk.count]);
+        free(walk.folders);
+        return status;
+}
+
+static kloset_status ping(kloset_call *call, void *self)
+{
+        const struct importer *importer = self;
+
+        return access(importer->root, R_OK) == 0 ? KLOSET_OK : kloset_fail_errno(call, errno, importer->root);
+}
+
+void fs_importer(kloset_importer *table)
+{
+        kloset_importer_init(table, sizeof *table);
+        table->thread_model = KLOSET_THREADS_PARALLEL;
+        table->init = init;
+        table->scan = scan;
+        table->ping = ping;
+        table->destroy = destroy;
+}
