@@ -12,8 +12,20 @@ const COLUMNS: usize = 120;
 
 /// The modules, in the order of the chapters.
 const CHAPTERS: [&str; 14] = [
-    "status", "handles", "call", "config", "location", "record", "emitter", "reader", "source", "writer", "importer", "exporter",
-    "store", "connector",
+    "status",
+    "handles",
+    "call",
+    "config",
+    "location",
+    "record",
+    "emitter",
+    "reader",
+    "source",
+    "writer",
+    "importer",
+    "exporter",
+    "store",
+    "connector",
 ];
 
 /// The structures that the author starts, with the names of their macros.
@@ -28,7 +40,7 @@ const STARTED: [(&str, &str); 7] = [
 ];
 
 /// The whole header. `package` is the folder of this package.
-pub fn header(package: &Path) -> String {
+pub(crate) fn header(package: &Path) -> String {
     let mut out = include_str!("guide.h").trim_end().to_owned();
     out.push('\n');
     for chapter in CHAPTERS {
