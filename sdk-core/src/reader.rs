@@ -56,6 +56,13 @@ impl Reader {
         Ok(Reader::from_file(file))
     }
 
+    /// A part of a file on disk, opened now, as by [`from_path`](Self::from_path). It ends early where the file does.
+    pub fn from_path_range(path: impl AsRef<Path>, offset: u64, length: u64) -> Result<Self> {
+        let path = path.as_ref();
+        let file = crate::os::open_regular(path).map_err(|error| Error::from(error).context(path.display()))?;
+        Reader::from_file_range(file, offset, length).map_err(|error| error.context(path.display()))
+    }
+
     /// Anything that reads and blocks.
     pub fn from_read(read: impl Read + Send + 'static) -> Self {
         Reader::from_fill(ReadFill(read))
