@@ -130,7 +130,8 @@ pub trait Store: Send + Sync + Sized + 'static {
         async { Ok(()) }
     }
 
-    /// The host is done. Often it ends without saying so: then only `drop` runs.
+    /// The host is done. Often it ends without saying so: then only `drop` runs. Called when the host is gone, since it makes calls
+    /// after it has said that it is done; an error goes to the log.
     fn close(&self) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }

@@ -138,7 +138,8 @@ pub trait Store: Send + Sync + 'static {
         Ok(())
     }
 
-    /// The host is done. Often it ends without saying so: then only `drop` runs.
+    /// The host is done. Often it ends without saying so: then only `drop` runs. Called when the host is gone, since it makes calls
+    /// after it has said that it is done; an error goes to the log.
     fn close(&self) -> Result<()> {
         Ok(())
     }

@@ -54,11 +54,11 @@ impl Front {
     }
 
     /// The host is gone: lets go of the instance, where the author's code may run.
-    pub(crate) fn end(&self) {
+    pub(crate) async fn end(&self) {
         match self {
             Front::Importer(server) => server.end(),
             Front::Exporter(server) => server.end(),
-            Front::Store(server) => server.end(),
+            Front::Store(server) => server.end().await,
             Front::Refusal(_) => {}
         }
     }
