@@ -1,6 +1,7 @@
 //! A filesystem connector for Plakar: importer, exporter and store in one executable. The role is its argument.
 
 mod importer;
+mod store;
 
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ fn main() -> ExitCode {
     Connector::new("fs-rust")
         .version(env!("CARGO_PKG_VERSION"))
         .blocking_importer::<importer::Importer>()
+        .blocking_store::<store::Store>()
         .main()
 }
 
