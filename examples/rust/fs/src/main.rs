@@ -1,6 +1,9 @@
 //! A filesystem connector for Plakar: importer, exporter and store in one executable. The role is its argument.
 
+mod beneath;
+mod exporter;
 mod importer;
+mod metadata;
 mod store;
 
 use std::process::ExitCode;
@@ -11,6 +14,7 @@ fn main() -> ExitCode {
     Connector::new("fs-rust")
         .version(env!("CARGO_PKG_VERSION"))
         .blocking_importer::<importer::Importer>()
+        .blocking_exporter::<exporter::Exporter>()
         .blocking_store::<store::Store>()
         .main()
 }
