@@ -66,6 +66,9 @@ fn main() -> ExitCode {
     connector.main()
 }
 
+/// A record, or the path and the text of an error.
+type Found = Result<Record, (String, String)>;
+
 /// What the connector is told to do, and the objects of its store.
 struct Stray {
     plan: Plan,
@@ -197,7 +200,7 @@ impl Stray {
     }
 
     /// What there is to find.
-    fn found(&self) -> Result<Vec<Result<Record, (String, String)>>> {
+    fn found(&self) -> Result<Vec<Found>> {
         let mut found = Vec::new();
         for line in self.plan.option("emit").split('\n').filter(|line| !line.is_empty()) {
             let mut words = line.splitn(3, ' ');
@@ -239,7 +242,7 @@ impl Stray {
         Record::file(path, content).size(length)
     }
 
-    fn emit(&self, out: &Emitter, found: Result<Record, (String, String)>) -> Result<()> {
+    fn emit(&self, out: &Emitter, found: Found) -> Result<()> {
         match found {
             Err((path, text)) => out.emit_error(&path, text),
             Ok(record) => match out.emit(record) {
@@ -461,7 +464,7 @@ impl blocking::Store for Stray {
 }
 
 /// The same connector written with the calls that are asked for the next step.
-struct Stepwise(Stray, Mutex<Option<VecDeque<Result<Record, (String, String)>>>>);
+struct Stepwise(Stray, Mutex<Option<VecDeque<Found>>>);
 
 impl blocking::Importer for Stepwise {
     fn init(config: &Config) -> Result<Self> {
