@@ -65,6 +65,14 @@ pub(super) fn file_info_from_wire(info: &wire::FileInfo) -> Result<FileInfo> {
     })
 }
 
+/// The options that importers and exporters are always given.
+pub(super) fn present(options: Option<wire::Options>) -> Result<Option<wire::Options>> {
+    match options {
+        None => Err(Error::invalid("the host sent no options with Init")),
+        options => Ok(options),
+    }
+}
+
 /// The record's entry, and a record for each of its attributes.
 pub(super) fn record_to_wire(record: Record) -> (wire::Record, impl Iterator<Item = wire::Record>) {
     let entry = wire::Record {
