@@ -87,6 +87,8 @@ where
     let io = Copying { io: tokio::io::join(output, input), copied: copied.clone() };
     let (sender, connection) = http2::Builder::new(driver.clone())
         .initial_stream_window_size(1 << 16)
+        // As grpc-go has it; hyper would take no longer error texts than 16 KiB.
+        .max_header_list_size(16 << 20)
         .handshake(TokioIo::new(io))
         .await
         .expect("the preface goes into a buffer");

@@ -4,6 +4,7 @@
 pub mod answers;
 pub mod ask;
 pub mod connection;
+pub mod connectors;
 pub mod host;
 pub mod os;
 pub mod raw;
