@@ -12,7 +12,7 @@ const MOST_LINKS: u64 = u16::MAX as u64;
 pub(super) const EXTENDED_ATTRIBUTE: i32 = 0;
 
 pub(super) fn config(options: Option<wire::Options>, protocol: String, values: HashMap<String, String>) -> Result<Config> {
-    let options = options.ok_or_else(|| Error::invalid("Init came without options; the host, or a test, is at fault"))?;
+    let options = options.ok_or_else(|| Error::invalid("the host sent no options with Init"))?;
     let host = HostOptions {
         hostname: options.hostname,
         os: options.os,
