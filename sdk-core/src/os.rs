@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, Once, OnceLock};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::Interest;
@@ -250,7 +250,7 @@ pub(crate) fn kind_of_owned(fd: &OwnedFd) -> Kind {
 }
 
 /// The protocol's descriptors, for the child after a fork without exec, which must not keep them open.
-static PROTOCOL: [AtomicI32; 2] = [AtomicI32::new(-1), AtomicI32::new(-1)];
+static PROTOCOL: [AtomicI32; 4] = [const { AtomicI32::new(-1) }; 4];
 
 /// Takes standard input and output for the protocol: duplicates them to descriptors that are closed on exec, and points 0 at the
 /// null device and 1 at stderr, so that nothing that is printed later touches the protocol.
@@ -262,12 +262,14 @@ pub(crate) fn take_stdio() -> io::Result<(OwnedFd, OwnedFd)> {
     }
     replace(null.as_raw_fd(), 0)?;
     replace(2, 1)?;
-    close_in_forked_child(&input, &output);
+    close_in_forked_child(&input);
+    close_in_forked_child(&output);
     Ok((input, output))
 }
 
-/// Sees to it that a child made by fork without exec does not keep the protocol's descriptors open: the host would wait for it.
-fn close_in_forked_child(input: &OwnedFd, output: &OwnedFd) {
+/// Sees to it that a child made by fork without exec does not keep one of the protocol's descriptors open: the host would wait
+/// for it. To be called for each of them, duplicates too.
+pub(crate) fn close_in_forked_child(fd: &OwnedFd) {
     extern "C" fn in_child() {
         for fd in &PROTOCOL {
             let fd = fd.swap(-1, Ordering::Relaxed);
@@ -278,10 +280,14 @@ fn close_in_forked_child(input: &OwnedFd, output: &OwnedFd) {
             }
         }
     }
-    PROTOCOL[0].store(input.as_raw_fd(), Ordering::Relaxed);
-    PROTOCOL[1].store(output.as_raw_fd(), Ordering::Relaxed);
-    // SAFETY: the handler only closes descriptors.
-    unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    static HANDLER: Once = Once::new();
+    HANDLER.call_once(|| {
+        // SAFETY: the handler only closes descriptors.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    });
+    let place =
+        PROTOCOL.iter().find(|place| place.compare_exchange(-1, fd.as_raw_fd(), Ordering::Relaxed, Ordering::Relaxed).is_ok());
+    debug_assert!(place.is_some(), "there is a place for each");
 }
 
 fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {

@@ -51,22 +51,23 @@ impl Core {
         Ok(self.note(piece))
     }
 
-    fn left_over(&self, call: &str) -> Error {
+    fn left_over(&self, call: &str, read: u64) -> Error {
         let of = self.size.map(|size| format!(" of {size}")).unwrap_or_default();
-        Error::other(format!("{call} returned success after {} bytes{of}, before it had read everything", self.taken))
+        Error::other(format!("{call} returned success after {read} bytes{of}, before it had read everything"))
     }
 
     /// Refuses a call's success if it left something unread. `rest` is what the author's form of the source still held.
     pub(crate) fn check_read_blocking(&mut self, call: &str, rest: usize) -> Result<u64> {
-        self.taken -= rest as u64;
+        let read = self.taken - rest as u64;
         let complete = rest == 0 && (self.complete || self.next_blocking()?.is_none());
-        if complete { Ok(self.taken) } else { Err(self.left_over(call)) }
+        if complete { Ok(read) } else { Err(self.left_over(call, read)) }
     }
 
     /// As [`check_read_blocking`](Self::check_read_blocking), for the asynchronous source, which holds nothing back.
     pub(crate) async fn check_read(&mut self, call: &str) -> Result<u64> {
+        let read = self.taken;
         let complete = self.complete || self.next().await?.is_none();
-        if complete { Ok(self.taken) } else { Err(self.left_over(call)) }
+        if complete { Ok(read) } else { Err(self.left_over(call, read)) }
     }
 }
 

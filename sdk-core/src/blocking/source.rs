@@ -116,7 +116,7 @@ mod tests {
         let mut nothing_read = source(&["abc", "def"], Ok(()));
         assert_eq!(
             nothing_read.check_read("store_file").unwrap_err().message(),
-            "store_file returned success after 3 bytes of 9, before it had read everything"
+            "store_file returned success after 0 bytes of 9, before it had read everything"
         );
         let mut partly = source(&["abcdef"], Ok(()));
         partly.read_exact(&mut [0; 4]).unwrap();

@@ -65,7 +65,8 @@ impl<T: Exporter> Role for Asynchronous<T> {
             let mut source = Source(source);
             self.0.store_file(&entry.path, &entry.info, &mut source).await?;
             source.0.check_read("store_file").await?;
-            self.0.set_permissions(&entry.path, &entry.info).await.context("set_permissions")
+            let permissions = jobs::caught_async("set_permissions", self.0.set_permissions(&entry.path, &entry.info));
+            permissions.await.context("set_permissions")
         })
     }
     fn set_permissions(self: Arc<Self>, entry: Entry) -> Job<()> {
@@ -105,7 +106,8 @@ impl<T: blocking::Exporter> Role for Blocking<T> {
             let mut source = blocking::Source::new(source);
             self.0.store_file(&entry.path, &entry.info, &mut source)?;
             source.check_read("store_file")?;
-            self.0.set_permissions(&entry.path, &entry.info).context("set_permissions")
+            let permissions = || self.0.set_permissions(&entry.path, &entry.info);
+            jobs::caught("set_permissions", permissions).context("set_permissions")
         })
     }
     fn set_permissions(self: Arc<Self>, entry: Entry) -> Job<()> {

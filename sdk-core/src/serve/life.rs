@@ -74,7 +74,10 @@ fn serve(front: &Front, listen: Option<String>) -> Result<()> {
         Some(address) => {
             // Nothing that is printed belongs to the protocol here, and standard input may be anything.
             let socket = accept(&address).context(format_args!("{LISTEN}={address}"))?;
-            (socket.try_clone().context("socket")?, socket)
+            let input = socket.try_clone().context("socket")?;
+            os::close_in_forked_child(&input);
+            os::close_in_forked_child(&socket);
+            (input, socket)
         }
         None => {
             let (input, output) = os::take_stdio().context("standard input and output")?;
@@ -93,7 +96,9 @@ fn serve(front: &Front, listen: Option<String>) -> Result<()> {
         }
     };
     if output_copy.is_none() {
-        watch_for_hangup(input.try_clone().context("standard input")?);
+        let watched = input.try_clone().context("standard input")?;
+        os::close_in_forked_child(&watched);
+        watch_for_hangup(watched);
     }
     watch_for_interrupts();
     let ended = run(front, input, output);

@@ -116,7 +116,10 @@ impl Server {
                 let (sender, receiver) = queue::queue(crate::reader::CHUNK);
                 pump::content(kept.content, kept.size, sender);
                 let server = self.clone();
-                ChunkBody::of_queue(receiver, move |error| server.0.instance.note(error))
+                ChunkBody::of_queue(receiver, move |error| {
+                    server.0.instance.note(&error);
+                    error
+                })
             }
         })
     }
