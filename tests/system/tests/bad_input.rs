@@ -4,13 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 
-use kloset_system_tests::answers::{directory, file, symlink, xattr};
-use kloset_system_tests::ask::Ask;
-use kloset_system_tests::host::{Connector, Role, Start};
-use kloset_system_tests::wire::plakar::connectors::Record;
-use kloset_system_tests::wire::store::StorageResource::{self, Packfile};
-use kloset_system_tests::wire::{importer, plakar::exporter, store};
-use kloset_system_tests::{connectors, os, run};
+use system_tests::answers::{directory, file, symlink, xattr};
+use system_tests::ask::Ask;
+use system_tests::host::{Connector, Role, Start};
+use system_tests::wire::plakar::connectors::Record;
+use system_tests::wire::store::StorageResource::{self, Packfile};
+use system_tests::wire::{importer, plakar::exporter, store};
+use system_tests::{connectors, os, run};
 use tempfile::TempDir;
 use tonic::Status;
 

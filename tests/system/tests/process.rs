@@ -6,11 +6,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
-use kloset_system_tests::connection::{connect, data_of};
-use kloset_system_tests::host::{Connector, Role, Start};
-use kloset_system_tests::raw::{self, Finished};
-use kloset_system_tests::wire::store::StorageResource::Packfile;
-use kloset_system_tests::{ask::Ask, os, run};
+use system_tests::connection::{connect, data_of};
+use system_tests::host::{Connector, Role, Start};
+use system_tests::raw::{self, Finished};
+use system_tests::wire::store::StorageResource::Packfile;
+use system_tests::{ask::Ask, os, run};
 use tempfile::TempDir;
 
 const STRAY: &str = env!("CARGO_BIN_EXE_stray");
@@ -249,9 +249,9 @@ fn standard_input_and_output_may_be_one_socket() {
         drop(command);
         let (output, input) = tokio::net::UnixStream::from_std(host).unwrap().into_split();
         let (channel, _, driver) = connect(output, input).await;
-        let mut client = kloset_system_tests::wire::store::store_client::StoreClient::new(channel);
+        let mut client = system_tests::wire::store::store_client::StoreClient::new(channel);
         let config = [("location".to_owned(), "stray://x".to_owned())].into();
-        client.init(kloset_system_tests::wire::store::InitRequest { proto: "stray".into(), config }).await.unwrap();
+        client.init(system_tests::wire::store::InitRequest { proto: "stray".into(), config }).await.unwrap();
         driver.hang_up().await;
         assert_eq!(raw::wait(&mut child).code(), Some(0));
     });
@@ -273,13 +273,10 @@ fn with_an_address_to_listen_on_it_serves_there_and_its_output_is_its_own() {
         };
         let (output, input) = stream.into_split();
         let (channel, _, driver) = connect(output, input).await;
-        let mut client = kloset_system_tests::wire::plakar::exporter::exporter_client::ExporterClient::new(channel);
+        let mut client = system_tests::wire::plakar::exporter::exporter_client::ExporterClient::new(channel);
         let config = [("location".to_owned(), "stray://x".to_owned()), ("do".into(), "print:init".into())].into();
-        let options = Some(kloset_system_tests::host::options());
-        client
-            .init(kloset_system_tests::wire::plakar::exporter::InitRequest { options, proto: "stray".into(), config })
-            .await
-            .unwrap();
+        let options = Some(system_tests::host::options());
+        client.init(system_tests::wire::plakar::exporter::InitRequest { options, proto: "stray".into(), config }).await.unwrap();
         assert!(!socket.exists(), "one host connects, once");
         driver.hang_up().await;
         let finished = raw::finish(child);
@@ -333,8 +330,8 @@ async fn reach(connector: &Connector, role: Role, point: &str) {
         },
         Role::Exporter => {
             let export = connector.export().await.unwrap();
-            export.record(kloset_system_tests::answers::directory("/d"));
-            export.file(kloset_system_tests::answers::file("/d/f", 3), b"abc");
+            export.record(system_tests::answers::directory("/d"));
+            export.file(system_tests::answers::file("/d/f", 3), b"abc");
             drop(export.finish().await);
         }
         Role::Store => match point {
@@ -519,7 +516,7 @@ fn a_host_that_is_killed_leaves_no_connector_behind() {
         Err(_) => true,
     };
     while !gone() {
-        assert!(started.elapsed() < kloset_system_tests::GUARD, "it lives on");
+        assert!(started.elapsed() < system_tests::GUARD, "it lives on");
         std::thread::yield_now();
     }
 }
@@ -559,8 +556,8 @@ fn what_an_exporter_or_a_store_prints_never_reaches_the_protocol() {
         let connector = stray(Role::Exporter).go().await;
         connector.init(Role::Exporter, &[("do", "print")]).await.unwrap();
         let export = connector.export().await.unwrap();
-        export.record(kloset_system_tests::answers::directory("/d"));
-        export.file(kloset_system_tests::answers::file("/d/f", 3), b"abc");
+        export.record(system_tests::answers::directory("/d"));
+        export.file(system_tests::answers::file("/d/f", 3), b"abc");
         let results = export.finish().await.unwrap();
         assert_eq!(results, [("/d".to_owned(), String::new()), ("/d/f".to_owned(), String::new())]);
         let stderr = connector.end_well().await;
