@@ -181,7 +181,7 @@ fn a_directory_that_cannot_be_read_is_named_in_init() {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let locked = folder.path().join("locked");
         fs::create_dir(&locked).unwrap();
-        fs::set_permissions(&locked, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
         let mut start = connector.start(Role::Importer);
         if os::is_root() {
             // Root reads everything; and nobody may not see where the executable lies.
