@@ -37,8 +37,8 @@ if ! command -v "$plakar" >/dev/null 2>&1; then
     say "plakar is not on the path: the real backup and restore are left out"
     exit 0
 fi
-say "The same under $("$plakar" version 2>/dev/null | head -1)"
 export HOME=$work/home XDG_CONFIG_HOME=$work/config XDG_CACHE_HOME=$work/cache XDG_DATA_HOME=$work/data
+say "The same under $("$plakar" version 2>/dev/null | head -1)"
 run() { echo "\$ plakar $*"; "$plakar" "$@" </dev/null; }
 "$plakar" -disable-security-check </dev/null >/dev/null 2>&1 || true
 run pkg add "$PWD"/target/packages/fs-c_*.ptar

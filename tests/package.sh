@@ -8,9 +8,10 @@ out=target/packages/$name
 rm -rf "$out"
 mkdir -p "$out"
 cp "$folder/manifest.yaml" "$out/"
-install -m 755 "$executable" "$out/$name"
-strip "$out/$name" 2>/dev/null || true
-echo "packaged $name in $out ($(du -h "$out/$name" | cut -f1))"
+packed=$out/$(sed -n 's/^ *executable: *//p' "$folder/manifest.yaml" | head -1)
+install -m 755 "$executable" "$packed"
+strip "$packed" 2>/dev/null || true
+echo "packaged $name in $out ($(du -h "$packed" | cut -f1))"
 plakar=${PLAKAR:-plakar}
 plakar=${plakar%% *}
 if command -v "$plakar" >/dev/null 2>&1; then
@@ -18,6 +19,7 @@ if command -v "$plakar" >/dev/null 2>&1; then
     trap 'rm -rf "$state"' EXIT
     export HOME=$state XDG_CONFIG_HOME=$state/config XDG_CACHE_HOME=$state/cache XDG_DATA_HOME=$state/data
     rm -f "target/packages/${name}"_*.ptar
-    (cd "$out" && "$plakar" pkg create -out "../${name}_${version}.ptar" ./manifest.yaml "$version" </dev/null >/dev/null)
-    echo "made target/packages/${name}_${version}.ptar"
+    (cd "$out" && "$plakar" pkg create ./manifest.yaml "$version" </dev/null >/dev/null)
+    mv "$out/$name"_*.ptar target/packages/
+    echo "made $(ls "target/packages/${name}"_*.ptar)"
 fi

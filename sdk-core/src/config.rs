@@ -40,8 +40,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// Checks that there is a location and takes note of what is secret.
-    pub(crate) fn new(protocol: String, values: BTreeMap<String, String>, host: HostOptions) -> Result<Self> {
+    /// A configuration as the host would give it, for tests of constructors. Checks that there is a location, and takes note of what
+    /// is secret.
+    pub fn new(
+        protocol: impl Into<String>,
+        values: impl IntoIterator<Item = (String, String)>,
+        host: HostOptions,
+    ) -> Result<Self> {
+        let (protocol, values) = (protocol.into(), BTreeMap::from_iter(values));
         for (name, value) in &values {
             if secrets::is_secret_name(name) {
                 secrets::remember(value);
@@ -166,8 +172,8 @@ mod tests {
     use super::*;
 
     fn config(values: &[(&str, &str)]) -> Result<Config> {
-        let values = values.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-        Config::new("notes".into(), values, HostOptions::default())
+        let values = values.iter().map(|(k, v)| (k.to_string(), v.to_string()));
+        Config::new("notes", values, HostOptions::default())
     }
 
     fn message<T: std::fmt::Debug>(result: Result<T>) -> String {

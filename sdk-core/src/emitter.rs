@@ -48,7 +48,11 @@ impl Core {
     }
 
     pub(crate) fn prepare_error(path: &str, message: impl Into<String>) -> (Emitted, usize) {
-        let message = message.into();
+        let mut message = message.into();
+        // The host shows the path in front of it.
+        if let Some(rest) = message.strip_prefix(path).and_then(|rest| rest.strip_prefix(": ")) {
+            message = rest.to_owned();
+        }
         let weight = 128 + path.len() + message.len();
         (Emitted::Error { path: path::clean(path), message }, weight)
     }

@@ -42,8 +42,8 @@ pub trait Exporter: Send + Sync + Sized + 'static {
     /// off: nothing of the file may be kept.
     fn store_file(&self, path: &str, info: &FileInfo, source: &mut Source) -> impl Future<Output = Result<()>> + Send;
 
-    /// Sets owner, mode and times: of a file after it was stored, of directories after everything, the deepest first. Never
-    /// called for symbolic links.
+    /// Sets owner, mode and times: of a file or a special one after it was stored, of directories after everything, the deepest
+    /// first. Never called for symbolic links, nor for what a hard link was made for.
     fn set_permissions(&self, path: &str, info: &FileInfo) -> impl Future<Output = Result<()>> + Send;
 
     /// Makes a link. For symbolic links `info` has the owner and times. Where hard links are not offered or fail, the library

@@ -30,7 +30,7 @@ impl FromStr for Mac {
 
     fn from_str(text: &str) -> Result<Self> {
         let wrong = || Error::invalid(format!("{text:?} is no MAC: 64 hexadecimal digits are one"));
-        if text.len() != 2 * Mac::LEN || !text.is_ascii() {
+        if text.len() != 2 * Mac::LEN || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(wrong());
         }
         let mut mac = [0; Mac::LEN];
@@ -62,6 +62,7 @@ mod tests {
         let mac = Mac(std::array::from_fn(|i| i as u8 * 7));
         assert_eq!(mac.to_string().parse::<Mac>().unwrap(), mac);
         assert!("00".parse::<Mac>().is_err());
+        assert!("+f".repeat(32).parse::<Mac>().is_err());
         assert!("é".repeat(32).parse::<Mac>().is_err());
         let error = Mac::try_from(&[0u8; 31][..]).unwrap_err();
         assert_eq!(error.message(), "a MAC has 32 bytes, this one has 31");

@@ -8,7 +8,8 @@ use crate::{Config, Error, Location, Mac, Mode, Object, Range, Reader, Resource,
 ///
 /// Write the four general calls ([`list`](Self::list), [`put`](Self::put), [`get`](Self::get), [`delete`](Self::delete)), or
 /// the named ones of Plakar's guide, or some of each: a named call that is not written falls back to its general one. Calls
-/// come from many tasks at once, also for one kind of object. Objects are never changed once they are written. The trait for
+/// come from many tasks at once, also for one kind of object. Objects are never changed once they are written. Kind and name of the
+/// object stand before the error of a call: it need not name them. The trait for
 /// code that blocks is [`blocking::Store`](crate::blocking::Store).
 pub trait Store: Send + Sync + Sized + 'static {
     /// Makes the store from its configuration, and must fail where that is wrong. Nothing is created yet.
@@ -130,7 +131,8 @@ pub trait Store: Send + Sync + Sized + 'static {
         async { Ok(()) }
     }
 
-    /// The host is done. Often it ends without saying so: then only `drop` runs.
+    /// The host is done. Often it ends without saying so: then only `drop` runs. Called when the host is gone, since it makes calls
+    /// after it has said that it is done; an error goes to the log.
     fn close(&self) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }

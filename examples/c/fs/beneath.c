@@ -122,7 +122,7 @@ static int step(int folder, const char *name, int make)
 
 int beneath_find(struct root *root, const char *path, int make, struct place *place)
 {
-        int folder = root_folder(root, make);
+        int folder = root_folder(root, 1);
         const char *slash;
 
         if (folder >= 0)

@@ -125,7 +125,7 @@ static kloset_status store_file(kloset_call *call, void *self, const kloset_entr
         struct place place;
         char temporary[TEMPORARY_NAME];
 
-        kloset_status status = find(call, exporter, entry->path, 1, &place);
+        kloset_status status = find(call, exporter, entry->path, 0, &place);
         if (status != KLOSET_OK)
                 return status;
         root_temporary(&exporter->root, temporary);
@@ -219,7 +219,7 @@ static kloset_status create_link(kloset_call *call, void *self, const kloset_ent
         int made;
 
         (void)target_len;
-        kloset_status status = find(call, exporter, entry->path, 1, &place);
+        kloset_status status = find(call, exporter, entry->path, 0, &place);
         if (status != KLOSET_OK)
                 return status;
         root_temporary(&exporter->root, temporary);
@@ -243,7 +243,7 @@ static kloset_status create_special(kloset_call *call, void *self, const kloset_
 
         if (!S_ISFIFO(entry->mode) && !S_ISSOCK(entry->mode))
                 return kloset_failf(call, KLOSET_NOT_SUPPORTED, "%s: a backup does not hold the numbers of a device", entry->path);
-        kloset_status status = find(call, exporter, entry->path, 1, &place);
+        kloset_status status = find(call, exporter, entry->path, 0, &place);
         if (status != KLOSET_OK)
                 return status;
         root_temporary(&exporter->root, temporary);

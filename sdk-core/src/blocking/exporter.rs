@@ -43,8 +43,8 @@ pub trait Exporter: Send + Sync + 'static {
         Err(Error::not_supported("store_file"))
     }
 
-    /// Sets owner, mode and times: of a file after it was stored, of directories after everything, the deepest first. Never
-    /// called for symbolic links.
+    /// Sets owner, mode and times: of a file or a special one after it was stored, of directories after everything, the deepest
+    /// first. Never called for symbolic links, nor for what a hard link was made for.
     fn set_permissions(&self, path: &str, info: &FileInfo) -> Result<()>;
 
     /// Makes a link. For symbolic links `info` has the owner and times. Where hard links are not offered or fail, the library

@@ -8,7 +8,8 @@ use super::{Source, Writer};
 ///
 /// Write the four general calls ([`list`](Self::list), [`put`](Self::put), [`get`](Self::get), [`delete`](Self::delete)), or
 /// the named ones of Plakar's guide, or some of each: a named call that is not written falls back to its general one. Calls
-/// come from many threads at once, also for one kind of object. Objects are never changed once they are written.
+/// come from many threads at once, also for one kind of object. Objects are never changed once they are written. Kind and name of
+/// the object stand before the error of a call: it need not name them.
 pub trait Store: Send + Sync + 'static {
     /// Makes the store from its configuration, and must fail where that is wrong. Nothing is created yet.
     fn init(config: &Config) -> Result<Self>
@@ -138,7 +139,8 @@ pub trait Store: Send + Sync + 'static {
         Ok(())
     }
 
-    /// The host is done. Often it ends without saying so: then only `drop` runs.
+    /// The host is done. Often it ends without saying so: then only `drop` runs. Called when the host is gone, since it makes calls
+    /// after it has said that it is done; an error goes to the log.
     fn close(&self) -> Result<()> {
         Ok(())
     }

@@ -31,7 +31,7 @@ pub(crate) struct ChunkBody {
 
 enum From {
     Bytes(Bytes),
-    Queue(Receiver<Bytes>, Box<dyn Fn(&Error) + Send>),
+    Queue(Receiver<Bytes>, Box<dyn Fn(Error) -> Error + Send>),
     End,
 }
 
@@ -41,8 +41,8 @@ impl ChunkBody {
         ChunkBody { from: From::Bytes(bytes), next: None }
     }
 
-    /// What comes out of a queue; its error is shown to `note`.
-    pub(crate) fn of_queue(queue: Receiver<Bytes>, note: impl Fn(&Error) + Send + 'static) -> Self {
+    /// What comes out of a queue; its error goes through `note`.
+    pub(crate) fn of_queue(queue: Receiver<Bytes>, note: impl Fn(Error) -> Error + Send + 'static) -> Self {
         ChunkBody { from: From::Queue(queue, Box::new(note)), next: None }
     }
 
@@ -61,10 +61,7 @@ impl ChunkBody {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Status>> {
         Poll::Ready(match &mut self.from {
             From::Bytes(bytes) => Ok((!bytes.is_empty()).then(|| bytes.split_to(bytes.len().min(CHUNK)))),
-            From::Queue(queue, note) => ready!(queue.poll_recv(cx)).map_err(|error| {
-                note(&error);
-                status(&error)
-            }),
+            From::Queue(queue, note) => ready!(queue.poll_recv(cx)).map_err(|error| status(&note(error))),
             From::End => Ok(None),
         })
     }

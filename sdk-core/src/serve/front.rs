@@ -5,10 +5,12 @@ use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use hyper::body::Incoming;
+use bytes::Bytes;
+use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::service::TowerToHyperService;
+use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Service;
 
@@ -16,7 +18,7 @@ use super::arguments::Role;
 use super::instance::status;
 use super::transport::{BoxError, Driver, Duplex};
 use super::v1_1;
-use crate::{Connector, Error, Result};
+use crate::{Connector, Error, Result, log};
 
 /// What the host may send of a stream before it is read.
 const STREAM_WINDOW: u32 = 1 << 20;
@@ -54,11 +56,11 @@ impl Front {
     }
 
     /// The host is gone: lets go of the instance, where the author's code may run.
-    pub(crate) fn end(&self) {
+    pub(crate) async fn end(&self) {
         match self {
             Front::Importer(server) => server.end(),
             Front::Exporter(server) => server.end(),
-            Front::Store(server) => server.end(),
+            Front::Store(server) => server.end().await,
             Front::Refusal(_) => {}
         }
     }
@@ -75,11 +77,11 @@ impl Front {
             .serve_connection(duplex.clone(), TowerToHyperService::new(self.clone()));
         let ended = Driver::new(connection, duplex.clone()).await;
         match ended {
-            // Closing without having said anything is how a person's empty input looks.
-            Err(_) | Ok(()) if !duplex.has_read() => match ended {
-                Err(error) if invalid_data(&*error).is_some() => Err(error),
-                _ => Err(Box::new(Error::other("nothing came on standard input; plakar starts this program, a person does not"))),
-            },
+            // A host may end without having said anything; a person's empty input looks the same, and it does no harm to tell him.
+            _ if !duplex.has_read() => {
+                log::info("nothing came on standard input; plakar starts this program, a person does not");
+                Ok(())
+            }
             ended => ended,
         }
     }
@@ -157,9 +159,33 @@ impl Service<http::Request<Incoming>> for Front {
                 let answer = server.clone().answer_get(request);
                 Box::pin(async { Ok(answer.await) })
             }
-            Front::Importer(server) => v1_1::importer_service(server.clone()).call(request),
-            Front::Exporter(server) => v1_1::exporter_service(server.clone()).call(request),
-            Front::Store(server) => v1_1::store_service(server.clone()).call(request),
+            Front::Importer(server) => v1_1::importer_service(server.clone()).call(Requests::of(request)),
+            Front::Exporter(server) => v1_1::exporter_service(server.clone()).call(Requests::of(request)),
+            Front::Store(server) => v1_1::store_service(server.clone()).call(Requests::of(request)),
         }
+    }
+}
+
+/// A request's body in which a reset by the host is an error. tonic takes it for a regular end of the messages, and an upload that
+/// was cut would look complete.
+struct Requests(Incoming);
+
+impl Requests {
+    fn of(request: http::Request<Incoming>) -> http::Request<Body> {
+        request.map(|body| Body::new(Requests(body)))
+    }
+}
+
+impl hyper::body::Body for Requests {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = Pin::new(&mut self.0).poll_frame(cx);
+        frame.map(|frame| frame.map(|frame| frame.map_err(|error| Status::aborted(error.to_string()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
     }
 }

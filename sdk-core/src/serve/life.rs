@@ -113,7 +113,9 @@ pub(crate) fn run(front: &Front, input: OwnedFd, output: OwnedFd) -> Result<()> 
     let runtime =
         Builder::new_current_thread().enable_io().enable_time().build().context("threads and descriptors for the connection")?;
     let ended = runtime.block_on(front.serve(input, output));
-    front.end();
+    if runtime.block_on(async { tokio::time::timeout(GRACE, front.end()).await }).is_err() {
+        log::debug("close takes too long: it is not waited for");
+    }
     // Tasks end what they feed, so that calls which wait for the host return.
     drop(runtime);
     workers::wait_until_quiet(GRACE);

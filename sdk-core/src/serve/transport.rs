@@ -46,6 +46,8 @@ struct Incoming {
     end: usize,
     /// How much of the preface was compared.
     compared: usize,
+    /// Whether anything has come.
+    any: bool,
 }
 
 struct Outgoing {
@@ -67,14 +69,14 @@ impl Duplex {
         Ok(Duplex(Arc::new(Inner {
             input: os::waited_for(input, Interest::READABLE)?,
             output: os::waited_for(output, Interest::WRITABLE)?,
-            incoming: Mutex::new(Incoming { buffer: vec![0; READ_AT_ONCE].into(), start: 0, end: 0, compared: 0 }),
+            incoming: Mutex::new(Incoming { buffer: vec![0; READ_AT_ONCE].into(), start: 0, end: 0, compared: 0, any: false }),
             outgoing: Mutex::new(Outgoing { buffer: Vec::with_capacity(GATHERED), written: 0 }),
         })))
     }
 
     /// Whether anything has come at all.
     pub(crate) fn has_read(&self) -> bool {
-        lock(&self.0.incoming).compared > 0
+        lock(&self.0.incoming).any
     }
 
     /// Writes out what was gathered.
@@ -113,6 +115,7 @@ impl Incoming {
     /// Tells what is spoken where it is not HTTP/2: a clearer error than "connection reset".
     fn compare_preface(&mut self) -> io::Result<()> {
         let came = &self.buffer[self.start..self.end];
+        self.any |= !came.is_empty();
         let n = came.len().min(PREFACE.len() - self.compared);
         if came[..n] == PREFACE[self.compared..self.compared + n] {
             self.compared += n;

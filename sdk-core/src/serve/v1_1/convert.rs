@@ -12,7 +12,7 @@ const MOST_LINKS: u64 = u16::MAX as u64;
 pub(super) const EXTENDED_ATTRIBUTE: i32 = 0;
 
 pub(super) fn config(options: Option<wire::Options>, protocol: String, values: HashMap<String, String>) -> Result<Config> {
-    let options = options.unwrap_or_default();
+    let options = options.ok_or_else(|| Error::invalid("the host sent no options with Init"))?;
     let host = HostOptions {
         hostname: options.hostname,
         os: options.os,
@@ -22,7 +22,12 @@ pub(super) fn config(options: Option<wire::Options>, protocol: String, values: H
         excludes: options.excludes,
         no_xattr: options.noxattr,
     };
-    Config::new(protocol, values.into_iter().collect(), host)
+    Config::new(protocol, values, host)
+}
+
+/// The configuration of a store, of whose host nothing is told.
+pub(super) fn store_config(protocol: String, values: HashMap<String, String>) -> Result<Config> {
+    Config::new(protocol, values, HostOptions::default())
 }
 
 pub(super) fn file_info_to_wire(name: &str, info: &FileInfo) -> wire::FileInfo {
@@ -63,14 +68,6 @@ pub(super) fn file_info_from_wire(info: &wire::FileInfo) -> Result<FileInfo> {
         groupname: info.groupname.as_str().into(),
         flags: info.flags,
     })
-}
-
-/// The options that importers and exporters are always given.
-pub(super) fn present(options: Option<wire::Options>) -> Result<Option<wire::Options>> {
-    match options {
-        None => Err(Error::invalid("the host sent no options with Init")),
-        options => Ok(options),
-    }
 }
 
 /// The record's entry, and a record for each of its attributes.

@@ -45,7 +45,7 @@ impl Server {
     }
 
     async fn make(&self, request: InitRequest) -> Result<Session> {
-        let config = convert::config(convert::present(request.options)?, request.proto, request.config)?;
+        let config = convert::config(request.options, request.proto, request.config)?;
         let defaults = Location::defaults(&config);
         let role = (self.0.make)(config).await?;
         let asked = role.clone();

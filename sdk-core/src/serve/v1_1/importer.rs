@@ -71,7 +71,7 @@ impl Server {
     }
 
     async fn make(&self, request: InitRequest) -> Result<Session> {
-        let config = convert::config(convert::present(request.options)?, request.proto, request.config)?;
+        let config = convert::config(request.options, request.proto, request.config)?;
         let defaults = Location::defaults(&config);
         let no_xattr = config.host().no_xattr;
         let role = (self.0.make)(config).await?;
@@ -116,7 +116,10 @@ impl Server {
                 let (sender, receiver) = queue::queue(crate::reader::CHUNK);
                 pump::content(kept.content, kept.size, sender);
                 let server = self.clone();
-                ChunkBody::of_queue(receiver, move |error| server.0.instance.note(error))
+                ChunkBody::of_queue(receiver, move |error| {
+                    server.0.instance.note(&error);
+                    error
+                })
             }
         })
     }

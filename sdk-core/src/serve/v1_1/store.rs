@@ -1,6 +1,7 @@
 //! The store's service.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -14,7 +15,7 @@ use super::wire::store::store_server;
 use super::wire::store::*;
 use super::{Unused, convert, only_message, unused};
 use crate::roles::store::{Make, Role};
-use crate::{Error, Location, Mac, Object, Range, Resource, Result, jobs, queue, source};
+use crate::{Context, Error, Location, Mac, Object, Range, Resource, Result, jobs, log, queue, source};
 
 /// The host takes at most 4 MiB in one message, and a listing is one: 34 bytes a name.
 const MOST_LISTED: usize = (4 << 20) / (Mac::LEN + 2);
@@ -29,6 +30,7 @@ pub(crate) struct Server(Arc<Shared>);
 struct Shared {
     make: Make,
     instance: Instance<Session>,
+    close_came: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -39,16 +41,22 @@ struct Session {
 
 impl Server {
     pub(crate) fn new(make: Make) -> Self {
-        Server(Arc::new(Shared { make, instance: Instance::new() }))
+        Server(Arc::new(Shared { make, instance: Instance::new(), close_came: AtomicBool::new(false) }))
     }
 
-    /// Lets everything go, where the author's code may run.
-    pub(crate) fn end(&self) {
-        jobs::drop_elsewhere(self.0.instance.close());
+    /// Closes the store if the host said so, and lets everything go, where the author's code may run.
+    pub(crate) async fn end(&self) {
+        let Some(session) = self.0.instance.close() else { return };
+        if self.0.close_came.load(Ordering::Relaxed)
+            && let Err(error) = session.role.clone().close().await
+        {
+            log::error(format_args!("close: {error}"));
+        }
+        jobs::drop_elsewhere(session);
     }
 
     async fn make(&self, request: InitRequest) -> Result<Session> {
-        let config = convert::config(None, request.proto, request.config)?;
+        let config = convert::store_config(request.proto, request.config)?;
         let defaults = Location::defaults(&config);
         let role = (self.0.make)(config).await?;
         let asked = role.clone();
@@ -81,7 +89,7 @@ impl Server {
             feed.send(message.chunk).await;
         }
         feed.complete();
-        let written = self.0.instance.run(put).await.map_err(|error| error.context(object))?;
+        let written = self.0.instance.run(put).await.context(object)?;
         Ok(written as i64)
     }
 }
@@ -105,7 +113,10 @@ impl Server {
         let (sender, receiver) = queue::queue(crate::reader::CHUNK);
         drop(self.role()?.get(object, range, sender));
         let server = self.clone();
-        Ok(ChunkBody::of_queue(receiver, move |error| server.0.instance.note(error)))
+        Ok(ChunkBody::of_queue(receiver, move |error| {
+            server.0.instance.note(&error);
+            error.context(object)
+        }))
     }
 }
 
@@ -167,7 +178,9 @@ impl store_server::Store for Server {
                 macs.len()
             ))));
         }
-        let macs = macs.iter().map(|mac| Bytes::copy_from_slice(&mac.0)).collect();
+        // One piece of memory for all of them.
+        let all = Bytes::from(macs.iter().flat_map(|mac| mac.0).collect::<Vec<u8>>());
+        let macs = (0..macs.len()).map(|i| all.slice(i * Mac::LEN..(i + 1) * Mac::LEN)).collect();
         Ok(Response::new(ListResponse { macs }))
     }
 
@@ -184,17 +197,16 @@ impl store_server::Store for Server {
 
     async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
         let request = request.into_inner();
-        self.call(|role| Ok(role.delete(object(&request.mac, request.r#type, request.flags)?))).await?;
+        let object = object(&request.mac, request.r#type, request.flags).map_err(|error| status(&error))?;
+        let delete = async { self.0.instance.run(self.role()?.delete(object)).await.context(object) };
+        delete.await.map_err(|error| status(&error))?;
         Ok(Response::new(DeleteResponse {}))
     }
 
+    /// The host sends calls together with `Close`, and after it: it deletes its lock so. They are answered, and the author's code is
+    /// closed when the host is gone.
     async fn close(&self, _: Request<CloseRequest>) -> Result<Response<CloseResponse>, Status> {
-        let Some(session) = self.0.instance.close() else {
-            return Ok(Response::new(CloseResponse {}));
-        };
-        let closed = session.role.clone().close().await;
-        jobs::drop_elsewhere(session);
-        closed.map_err(|error| status(&error))?;
+        self.0.close_came.store(true, Ordering::Relaxed);
         Ok(Response::new(CloseResponse {}))
     }
 }
