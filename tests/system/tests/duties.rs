@@ -297,21 +297,13 @@ fn as_many_files_are_stored_at_once_as_the_exporter_allows_and_no_more() {
             // All of these are inside of store_file at one time: none is let go before all have begun.
             let together = ask.at_once(limit).await;
             let (results, ()) = tokio::join!(export.finish(), async {
-                let mut ended: Vec<_> = together.into_iter().map(go).collect();
-                let mut files = limit;
-                while files < 2 * limit || !ended.is_empty() {
-                    // A file's permissions, or the next file.
-                    let call = tokio::select! {
-                        call = ask.next() => call,
-                        _ = async { ended.last_mut().unwrap().await }, if !ended.is_empty() => {
-                            ended.pop();
-                            continue;
-                        }
-                    };
-                    if call.what.starts_with("store_file") {
-                        files += 1;
-                    }
-                    ended.push(go(call));
+                let mut running: Vec<_> = together.into_iter().map(go).collect();
+                // The other files, and the permissions of each.
+                for _ in limit..4 * limit {
+                    running.push(go(ask.next().await));
+                }
+                for call in running {
+                    call.await.unwrap();
                 }
             });
             assert_eq!(results.unwrap().len(), 2 * limit);
