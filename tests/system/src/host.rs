@@ -492,7 +492,9 @@ impl Put {
     }
 
     /// Cancels the call.
-    pub fn cancel(self) {
+    pub fn cancel(mut self) {
+        // Were this dropped, the requests might end before the call is reset, and would be complete.
+        std::mem::forget(self.messages.take());
         self.answer.abort();
     }
 }

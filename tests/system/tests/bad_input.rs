@@ -4,13 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 
-use kloset_system_tests::answers::{directory, file, symlink, xattr};
-use kloset_system_tests::ask::Ask;
-use kloset_system_tests::host::{Connector, Role, Start};
-use kloset_system_tests::wire::plakar::connectors::Record;
-use kloset_system_tests::wire::store::StorageResource::{self, Packfile};
-use kloset_system_tests::wire::{importer, plakar::exporter, store};
-use kloset_system_tests::{connectors, os, run};
+use system_tests::answers::{directory, file, symlink, xattr};
+use system_tests::ask::Ask;
+use system_tests::host::{Connector, Role, Start};
+use system_tests::wire::plakar::connectors::Record;
+use system_tests::wire::store::StorageResource::{self, Packfile};
+use system_tests::wire::{importer, plakar::exporter, store};
+use system_tests::{connectors, os, run};
 use tempfile::TempDir;
 use tonic::Status;
 
@@ -181,7 +181,7 @@ fn a_directory_that_cannot_be_read_is_named_in_init() {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let locked = folder.path().join("locked");
         fs::create_dir(&locked).unwrap();
-        fs::set_permissions(&locked, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
         let mut start = connector.start(Role::Importer);
         if os::is_root() {
             // Root reads everything; and nobody may not see where the executable lies.
@@ -419,9 +419,11 @@ fn a_mac_or_a_kind_that_is_none_is_refused() {
 fn an_object_that_is_not_there_is_told_by_a_prefix_that_is_the_same_everywhere() {
     run(async {
         let connector = ready(Role::Store, &[]).await;
-        assert_eq!(connector.get([0xab; 32], Packfile).await.unwrap_err().message(), "not found: packfile ab");
+        let mac = "ab".repeat(32);
+        let text = format!("not found: packfile {mac}: packfile ab");
+        assert_eq!(connector.get([0xab; 32], Packfile).await.unwrap_err().message(), text);
         let delete = store::DeleteRequest { mac: [0xab; 32].to_vec().into(), r#type: 3, flags: 0 };
-        assert_eq!(connector.store().delete(delete).await.unwrap_err().message(), "not found: lock ab");
+        assert_eq!(connector.store().delete(delete).await.unwrap_err().message(), format!("not found: lock {mac}: lock ab"));
         connector.end_well().await;
     });
 }

@@ -1,7 +1,7 @@
 //! A connector that misbehaves on demand.
 //!
 //! Its options say how: `do` is a list of `WHAT:CALL`, separated by commas, where `*` stands for every call; `text` is what it
-//! then says. With `ask`, the path of a socket, each call asks there what to do (see `kloset_system_tests::ask`). `emit` lists
+//! then says. With `ask`, the path of a socket, each call asks there what to do (see `system_tests::ask`). `emit` lists
 //! what the importer finds, a line each: `d PATH`, `f PATH [CONTENT]`, `l PATH TARGET`, `x PATH NAME VALUE`, `e PATH TEXT`; a
 //! content of `*N` is N bytes long.
 //!
@@ -21,7 +21,7 @@ use kloset_sdk::{
     Acknowledgement, Config, Connector, Content, Context, Error, ErrorKind, FileInfo, Flags, Link, Location, Mac, Object, Range,
     Reader, Record, Resource, Result, log, path,
 };
-use kloset_system_tests::os;
+use system_tests::os;
 
 const OPTIONS: [&str; 17] = [
     "do",
@@ -471,6 +471,10 @@ impl blocking::Importer for Stepwise {
         Ok(Stepwise(Stray::new(config)?, Mutex::default()))
     }
 
+    fn location(&self, defaults: Location) -> Location {
+        self.0.location(defaults)
+    }
+
     fn scan_next(&self) -> Result<Option<Record>> {
         self.0.plan.at("scan_next", "")?;
         let mut left = self.1.lock().expect("nobody panics with it");
@@ -492,6 +496,10 @@ impl blocking::Exporter for Stepwise {
         Ok(Stepwise(Stray::new(config)?, Mutex::default()))
     }
 
+    fn location(&self, defaults: Location) -> Location {
+        self.0.location(defaults)
+    }
+
     fn create_directory(&self, path: &str, _: &FileInfo) -> Result<()> {
         self.0.plan.at("create_directory", path).map(drop)
     }
@@ -509,6 +517,10 @@ impl blocking::Exporter for Stepwise {
 impl blocking::Store for Stepwise {
     fn init(config: &Config) -> Result<Self> {
         Ok(Stepwise(Stray::new(config)?, Mutex::default()))
+    }
+
+    fn location(&self, defaults: Location) -> Location {
+        self.0.location(defaults)
     }
 
     fn create(&self, _: &[u8]) -> Result<()> {
