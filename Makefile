@@ -116,7 +116,7 @@ lint test-lint:
 	cd tests/grpc-go && test -z "$$(gofmt -l .)" && $(GO) vet ./...
 
 test-rust:
-	$(CARGO) test -q --workspace --exclude system-tests --features kloset-sdk/host,kloset-sdk-ffi/header
+	$(CARGO) test -q --release --workspace --exclude system-tests --features kloset-sdk/host,kloset-sdk-ffi/header
 
 # Every connector under a grpc-go host: what it must do, and what real hosts said to it.
 test-go: examples
