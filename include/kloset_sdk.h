@@ -436,7 +436,7 @@ const char *kloset_config_exclude(const kloset_config *config, size_t index);
  * LOCATION
  *
  * What the connector says of the place where the data is. The defaults come from the configuration; init changes what is
- * different. Elsewhere than in init these return KLOSET_INVALID.
+ * different. A failure here makes init fail, whatever init returns. Elsewhere than in init these return KLOSET_INVALID.
  */
 
 /* An importer's scan cannot be run twice. Without it the host starts a second process that scans as well, to count. */
@@ -542,7 +542,7 @@ typedef struct kloset_record {
         size_t content_bytes_len;
         /*
          * Where it is set, content_bytes is not copied but taken by kloset_emit, whatever that returns, and given to
-         * this function exactly once. [thread callback]
+         * this function exactly once. [takes content_bytes] [thread callback]
          */
         void (*free_content_bytes)(void *content_bytes);
         /* Extended attributes; an array. */

@@ -178,6 +178,20 @@ pub(crate) unsafe fn with(call: *const kloset_call, f: impl FnOnce(&kloset_call)
     }
 }
 
+/// As [`with`], for a function that takes something of the author's: without a call that is given back, on another thread.
+///
+/// # Safety
+///
+/// As for [`with`].
+pub(crate) unsafe fn taking(call: *const kloset_call, f: impl FnOnce(&kloset_call) -> Result<()>) -> kloset_status {
+    if call.is_null() {
+        guarded((), || _ = f(&kloset_call::new("a function that was given NULL as its call", Turn::Free)));
+        return KLOSET_INVALID;
+    }
+    // SAFETY: the caller's promise is the same.
+    unsafe { with(call, f) }
+}
+
 /// The same error with a file's name before it.
 pub(crate) fn at<T>(file: &std::path::Path, result: std::io::Result<T>) -> Result<T> {
     result.context(file.display())

@@ -1,7 +1,7 @@
 //! # Location
 //!
 //! What the connector says of the place where the data is. The defaults come from the configuration; init changes what is
-//! different. Elsewhere than in init these return KLOSET_INVALID.
+//! different. A failure here makes init fail, whatever init returns. Elsewhere than in init these return KLOSET_INVALID.
 
 use std::ffi::c_char;
 

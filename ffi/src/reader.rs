@@ -36,8 +36,8 @@ pub struct kloset_reader_table {
     pub user_data: *mut c_void,
     /// Optional. Called once, after close. [takes user_data] [thread callback]
     pub free_user_data: Option<unsafe extern "C" fn(user_data: *mut c_void)>,
-    /// Required. Writes up to len bytes (never 0) into buffer and their number into *count: 0 is the end, fewer than len are fine. More than
-    /// len is an error, and nothing of it reaches the backup.
+    /// Required. Writes up to len bytes (never 0) into buffer and their number into *count: 0 is the end, fewer than len
+    /// are fine. More than len is an error, and nothing of it reaches the backup.
     ///
     /// [borrows buffer until this returns] [thread callback]
     pub read: Option<
@@ -73,10 +73,16 @@ pub unsafe extern "C" fn kloset_reader_new(
 ) -> kloset_status {
     // SAFETY: the caller keeps to the contract above.
     unsafe {
-        call::with(call, |call| {
-            let table = Open::new(table::take_in(table)?, call);
-            table.check()?;
-            made(call, Reader::from_fill(table), reader)
+        call::taking(call, |call| {
+            let (table, wrong) = table::take_known(table);
+            let Some(open) = table.map(|table| Open::new(table, call)) else {
+                return Err(wrong.unwrap_or_else(|| Error::invalid("reader table is wrong")));
+            };
+            if let Some(error) = wrong {
+                return Err(error);
+            }
+            open.check()?;
+            made(call, Reader::from_fill(open), reader)
         })
     }
 }
@@ -166,7 +172,7 @@ pub unsafe extern "C" fn kloset_reader_from_memory(
 ) -> kloset_status {
     // SAFETY: the caller keeps to the contract above.
     unsafe {
-        call::with(call, |call| {
+        call::taking(call, |call| {
             let memory = Memory::new(data, len, free_data, &call.turn);
             if data.is_null() && len > 0 {
                 return Err(Error::invalid("kloset_reader_from_memory was given NULL"));
@@ -230,22 +236,11 @@ struct Open {
     turn: Turn,
     /// Is destroyed after the last of its readers was closed.
     instance: Option<Arc<dyn Any + Send + Sync>>,
-    /// Where the buffer stood after the last read and up to where it holds no byte that anybody else wrote.
-    clean: Option<Clean>,
 }
-
-struct Clean {
-    data: *const u8,
-    len: usize,
-    to: usize,
-}
-
-// SAFETY: the pointer is only compared; it never leads anywhere.
-unsafe impl Send for Clean {}
 
 impl Open {
     fn new(table: kloset_reader_table, call: &kloset_call) -> Self {
-        Open { table, turn: call.turn.clone(), instance: call.instance.clone(), clean: None }
+        Open { table, turn: call.turn.clone(), instance: call.instance.clone() }
     }
 
     fn check(&self) -> Result<()> {
@@ -254,30 +249,13 @@ impl Open {
             None => Ok(()),
         }
     }
-
-    /// Zeroes what the author may claim to have written and has not: memory that others used must not reach a backup.
-    fn cleaned(&mut self, buffer: &mut BytesMut, max: usize) -> *mut u8 {
-        let (data, len) = (buffer.as_ptr(), buffer.len());
-        let clean_to = match &self.clean {
-            // Still the same buffer: nobody but this reader has put bytes into it since.
-            Some(clean) if clean.data == data && clean.len == len && len > 0 => clean.to,
-            _ => len,
-        };
-        let end = len + max;
-        let spare = buffer.spare_capacity_mut();
-        if clean_to < end {
-            spare[clean_to - len..max].fill(std::mem::MaybeUninit::new(0));
-        }
-        self.clean = Some(Clean { data, len, to: end.max(clean_to) });
-        spare.as_mut_ptr().cast()
-    }
 }
 
 impl Fill for Open {
     fn fill(&mut self, buffer: &mut BytesMut, max: usize) -> Result<usize> {
         let Some(read) = self.table.read else { return Ok(0) };
-        buffer.reserve(max);
-        let to = self.cleaned(buffer, max);
+        // What the author claims to have written and has not is zeros, or what it wrote before: see `Fill`.
+        let to = buffer.spare_capacity_mut().get_mut(..max).ok_or_else(|| Error::other("a buffer without room"))?.as_mut_ptr();
         let mut call = kloset_call::new("read", self.turn.clone());
         call.instance.clone_from(&self.instance);
         let user_data = self.table.user_data;
@@ -290,11 +268,8 @@ impl Fill for Open {
                 false => Ok(n),
             }
         })?;
-        // SAFETY: these bytes are there, zeroed at least.
+        // SAFETY: there is room for them, and all of the room is initialised.
         unsafe { buffer.set_len(buffer.len() + n) };
-        if let Some(clean) = &mut self.clean {
-            clean.len = buffer.len();
-        }
         Ok(n)
     }
 }

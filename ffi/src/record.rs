@@ -72,7 +72,7 @@ pub struct kloset_record {
     /// How many bytes that is.
     pub content_bytes_len: usize,
     /// Where it is set, content_bytes is not copied but taken by kloset_emit, whatever that returns, and given to this function
-    /// exactly once. [thread callback]
+    /// exactly once. [takes content_bytes] [thread callback]
     pub free_content_bytes: Option<unsafe extern "C" fn(content_bytes: *mut c_void)>,
     /// Extended attributes; an array.
     pub xattrs: *const kloset_xattr,
@@ -315,9 +315,13 @@ pub(crate) enum Entry {
 /// `record` keeps to the contract of `kloset_emit`.
 pub(crate) unsafe fn take(record: *const kloset_record, importer: &Arc<Instance<kloset_importer>>) -> Result<Entry> {
     // SAFETY: the caller's promise is the same.
-    let record = unsafe { table::take_in(record) }?;
+    let (record, wrong) = unsafe { table::take_known(record) };
+    let Some(record) = record else { return Err(wrong.unwrap_or_else(|| Error::invalid("record is wrong"))) };
     // From here on they are freed, whatever happens.
     let Given { kept, memory } = Given::new(&record, importer);
+    if let Some(error) = wrong {
+        return Err(error);
+    }
     // SAFETY: the caller promises that the texts are there.
     unsafe {
         if !record.error.is_null() {

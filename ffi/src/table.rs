@@ -92,14 +92,29 @@ pub(crate) unsafe fn start<T: Started>(to: *mut T, struct_size: usize) -> kloset
 ///
 /// `from` is NULL, or points to a structure of as many bytes as its first field says.
 pub(crate) unsafe fn take_in<T: Started>(from: *const T) -> Result<T> {
-    let wrong = |what: &str| Err(Error::invalid(format!("{} {what}", T::NAME)));
+    // SAFETY: the caller's promise is the same.
+    let (known, wrong) = unsafe { take_known(from) };
+    match (known, wrong) {
+        (Some(known), None) => Ok(known),
+        (_, wrong) => Err(wrong.unwrap_or_else(|| Error::invalid(format!("{} is wrong", T::NAME)))),
+    }
+}
+
+/// As [`take_in`], but of a structure that is refused for what lies beyond it the known part is there all the same: what it
+/// hands over is taken.
+///
+/// # Safety
+///
+/// As for [`take_in`].
+pub(crate) unsafe fn take_known<T: Started>(from: *const T) -> (Option<T>, Option<Error>) {
+    let wrong = |what: &str| Some(Error::invalid(format!("{} {what}", T::NAME)));
     if from.is_null() {
-        return wrong("is NULL");
+        return (None, wrong("is NULL"));
     }
     // SAFETY: it begins with its size.
     let size = unsafe { from.cast::<usize>().read() };
     if size < size_of::<Head>().min(size_of::<T>()) || size > MOST {
-        return wrong(&format!("has a struct_size of {size}; start it with {}", T::INIT));
+        return (None, wrong(&format!("has a struct_size of {size}; start it with {}", T::INIT)));
     }
     let mut table = zeroed::<T>();
     let known = size.min(size_of::<T>());
@@ -108,14 +123,11 @@ pub(crate) unsafe fn take_in<T: Started>(from: *const T) -> Result<T> {
         std::ptr::from_mut(&mut table).cast::<u8>().copy_from_nonoverlapping(from.cast(), known);
         std::slice::from_raw_parts(from.cast::<u8>().add(known), size - known)
     };
-    if tail.iter().any(|byte| *byte != 0) {
-        return wrong(&format!(
-            "was built against a newer SDK and uses what this one ({}) does not have yet",
-            env!("CARGO_PKG_VERSION")
-        ));
-    }
-    Ok(table)
+    let newer = || wrong(&format!("was built against a newer SDK and uses what this one ({VERSION}) does not have yet"));
+    (Some(table), if tail.iter().all(|byte| *byte == 0) { None } else { newer() })
 }
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// No structure of the interface will ever be larger; a size beyond this is rubbish.
 const MOST: usize = 1 << 16;
@@ -135,17 +147,13 @@ impl<T: Table> Taken<T> {
     /// As for [`take_in`].
     pub(crate) unsafe fn new(from: *const T, turn: Turn) -> Result<Self> {
         // SAFETY: the caller's promise is the same.
-        let table = match unsafe { take_in(from) } {
-            Ok(table) => table,
-            Err(error) => {
-                // SAFETY: the caller's promise is the same.
-                unsafe { free_refused(from, &turn) };
-                return Err(error);
-            }
-        };
+        let (table, wrong) = unsafe { take_known(from) };
+        let Some(table) = table else { return Err(wrong.unwrap_or_else(|| Error::invalid(format!("{} is wrong", T::NAME)))) };
         let taken = Taken { table, turn };
-        taken.check()?;
-        Ok(taken)
+        match wrong {
+            Some(error) => Err(error),
+            None => taken.check().map(|()| taken),
+        }
     }
 
     pub(crate) fn head(&self) -> Head {
@@ -166,26 +174,6 @@ impl<T: Table> Taken<T> {
             None => Ok(()),
         }
     }
-}
-
-/// Frees the user data of a table that could not be taken in.
-///
-/// # Safety
-///
-/// As for [`take_in`].
-unsafe fn free_refused<T: Table>(from: *const T, turn: &Turn) {
-    if from.is_null() {
-        return;
-    }
-    // SAFETY: it begins with its size, and with a head where it is large enough.
-    let head = unsafe {
-        let size = from.cast::<usize>().read();
-        if size < size_of::<Head>() || size > MOST {
-            return;
-        }
-        from.cast::<Head>().read()
-    };
-    free(head, turn);
 }
 
 fn free(head: Head, turn: &Turn) {

@@ -65,8 +65,14 @@ pub unsafe extern "C" fn kloset_writer_new(
 ) -> kloset_status {
     // SAFETY: the caller keeps to the contract above.
     unsafe {
-        call::with(call, |call| {
-            let made = TableWriter::new(table::take_in(table)?, call);
+        call::taking(call, |call| {
+            let (table, wrong) = table::take_known(table);
+            let Some(made) = table.map(|table| TableWriter::new(table, call)) else {
+                return Err(wrong.unwrap_or_else(|| Error::invalid("writer table is wrong")));
+            };
+            if let Some(error) = wrong {
+                return Err(error);
+            }
             if let Some(missing) = made.table.missing() {
                 return Err(Error::invalid(format!("writer table has no {missing}")));
             }

@@ -2,7 +2,9 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::io;
+use std::process::Command;
 use std::time::Duration;
 
 use common::{Counts, How, Started};
@@ -58,7 +60,8 @@ fn importer(how: How, case: &str, open: bool) -> (Result<Scanned, Error>, Counts
         let started = Started::new(how, case, "importer");
         let importer = Importer::start(&started.launch).await.unwrap();
         let scanned = scan(&importer, open).await;
-        importer.end().await.unwrap();
+        let ended = importer.end().await;
+        assert!(ended.is_ok(), "{ended:?}: {}", started.stderr());
         (scanned, started.counts().await, started.stderr())
     })
 }
@@ -112,6 +115,42 @@ fn text(result: Result<impl Sized, Error>) -> String {
     match text.split_once(": ") {
         Some((about, rest)) if is_about(&about) => rest.to_owned(),
         _ => text.to_owned(),
+    }
+}
+
+// ---- the library itself ---------------------------------------------------------------------------------------------------
+
+fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_library_exports_the_interface_and_nothing_else() {
+    let library = common::library().join("libkloset_sdk.so");
+    let symbols = output(Command::new("nm").args(["-D", "--defined-only"]).arg(&library));
+    let exported: BTreeSet<_> = symbols.lines().filter_map(|line| line.split(' ').next_back()).collect();
+    let header = std::fs::read_to_string(format!("{}/../include/kloset_sdk.h", common::PACKAGE)).unwrap();
+    let declared =
+        |line: &&str| !line.starts_with([' ', '#', '/', '*']) && !line.starts_with("static") && !line.starts_with("typedef");
+    let declared: BTreeSet<_> = header
+        .lines()
+        .filter(declared)
+        .filter_map(|line| line.split_once('(').map(|(before, _)| before))
+        .filter_map(|before| before.rsplit([' ', '*']).next())
+        .filter(|name| name.starts_with("kloset_"))
+        .collect();
+    assert!(declared.len() > 60);
+    assert_eq!(exported, declared);
+    let dynamic = output(Command::new("readelf").arg("-d").arg(&library));
+    assert!(dynamic.contains("Library soname: [libkloset_sdk.so.0]"), "{dynamic}");
+}
+
+#[test]
+fn what_the_macros_start_the_functions_start_and_null_is_refused() {
+    for how in [How::Plain, How::Sanitized] {
+        assert_eq!(output(&mut Command::new(common::program("values", how))), "ok\n");
     }
 }
 
@@ -186,8 +225,7 @@ fn a_connector_without_a_role_or_with_a_name_that_is_no_text_is_refused() {
         ("no_role=1", "the connector has no role: set importer, exporter or store"),
         ("latin_name=1", "the name of the connector \"caf\\xe9\" is not UTF-8"),
     ] {
-        let output =
-            std::process::Command::new(common::program("connector", How::Plain)).args([case, "importer"]).output().unwrap();
+        let output = Command::new(common::program("connector", How::Plain)).args([case, "importer"]).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(stderr.contains(expected), "{stderr}");
         assert_eq!(output.status.code(), Some(1));
@@ -236,7 +274,7 @@ fn init_may_say_where_the_data_is() {
         let started = Started::new(How::Plain, "place=1,acknowledge=1", "importer");
         let importer = Importer::start(&started.launch).await.unwrap();
         let location = importer.location().clone();
-        assert_eq!((&*location.origin, &*location.kind, &*location.root), ("elsewhere", "abi", "/deep"));
+        assert_eq!((&*location.origin, &*location.kind, &*location.root), ("elsewhere", "xyz", "/deep"));
         assert_eq!(location.flags.bits(), 4 | 8);
         importer.end().await.unwrap();
         let started = Started::new(How::Plain, "x=1", "importer");
@@ -269,6 +307,19 @@ fn an_unknown_status_is_an_error_that_names_the_callback_and_the_number() {
     });
     let (scanned, ..) = importer(How::Plain, "steps=1,records=1,stop=1,status=3", true);
     assert_eq!(text(scanned), "scan_next returned the unknown status 3");
+}
+
+#[test]
+fn an_instance_in_which_an_exception_was_caught_gets_no_more_work() {
+    block_on(async {
+        let started = Started::new(How::Plain, "ping=-9", "importer");
+        let importer = Importer::start(&started.launch).await.unwrap();
+        let why = "ping failed and gave no reason (KLOSET_PANICKED)";
+        assert_eq!(text(importer.ping().await), why);
+        assert_eq!(text(importer.ping().await), format!("the connector is not used any further: {why}"));
+        importer.end().await.unwrap();
+        started.counts().await.balance();
+    });
 }
 
 #[test]
@@ -353,6 +404,13 @@ fn a_record_that_is_refused_is_named_and_its_content_freed_and_the_scan_may_go_o
     let (scanned, counts, _) = importer(How::Plain, "no_open=1,records=2,refused_is_cancelled=1", true);
     assert_eq!(text(scanned), "record \"/000001\" has a content, but the importer table has no open_content");
     counts.balance();
+    // What a record from a newer header hands over is taken, whether it is refused or not.
+    let (scanned, counts, _) = importer(How::Sanitized, "larger_record=1,records=3", true);
+    assert_eq!(scanned.unwrap().contents.len(), 3);
+    counts.balance();
+    let (scanned, counts, _) = importer(How::Sanitized, "larger_record=1,record_tail=1,records=3,refused_is_cancelled=1", true);
+    assert!(text(scanned).starts_with("record was built against a newer SDK"));
+    counts.balance();
     // Nothing can be known of a record that was not started, not even what to free.
     let (scanned, _, _) = importer(How::Plain, "newer_record=1,records=1,refused_is_cancelled=1", true);
     assert_eq!(text(scanned), "record has a struct_size of 3; start it with KLOSET_RECORD_INIT");
@@ -435,6 +493,7 @@ fn a_reader_that_misbehaves_is_an_error_of_its_content_and_closed_all_the_same()
         ("open_fails=1", "after the reader was made"),
         ("no_reader=1", "open_content returned KLOSET_OK without a reader"),
         ("no_read=1", "reader table has no read"),
+        ("newer_reader=1", "reader table was built against a newer SDK"),
     ] {
         let (scanned, counts, _) = importer(How::Sanitized, &format!("{case},records=2"), true);
         let errors = scanned.unwrap().open_errors;

@@ -26,6 +26,9 @@ pub(crate) enum Inner {
 /// A reader that appends to the library's buffer, for those who can write to memory that is not initialised.
 pub trait Fill: Send {
     /// Appends up to `max` bytes to `buffer`, which has room for them, and says how many; 0 is the end.
+    ///
+    /// The room holds zeros and what this reader wrote there before, never anything else: code that cannot be trusted to have
+    /// written what it claims gives away nothing but its own.
     fn fill(&mut self, buffer: &mut BytesMut, max: usize) -> Result<usize>;
 }
 
@@ -212,7 +215,8 @@ impl Chunks {
 /// How many buffers are used in turn: one is filled, one waits, one is on its way out.
 const BUFFERS: usize = 4;
 
-/// A buffer with room for `capacity` bytes: one whose chunk was dropped, or a new one.
+/// A buffer with room for `capacity` bytes: one whose chunk was dropped, or a new one, in zeros. What is in the room is thus
+/// nothing but zeros and what this reader itself has written there.
 fn free_buffer(buffers: &mut Vec<BytesMut>, capacity: usize) -> BytesMut {
     match buffers.iter_mut().position(|buffer| buffer.try_reclaim(capacity)) {
         Some(free) => buffers.swap_remove(free),
@@ -220,7 +224,9 @@ fn free_buffer(buffers: &mut Vec<BytesMut>, capacity: usize) -> BytesMut {
             if buffers.len() >= BUFFERS {
                 buffers.remove(0);
             }
-            BytesMut::with_capacity(capacity)
+            let mut buffer = BytesMut::zeroed(capacity);
+            buffer.clear();
+            buffer
         }
     }
 }

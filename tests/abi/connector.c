@@ -95,7 +95,7 @@ static kloset_status init(kloset_call *call, void *user_data, const kloset_confi
                 kloset_set_origin(call, "caf\xe9", KLOSET_NUL);
         if (told("place")) {
                 kloset_set_origin(call, "elsewhere", KLOSET_NUL);
-                kloset_set_type(call, "abi-test", 3);
+                kloset_set_type(call, "xyz-test", 3);
                 kloset_set_root(call, "/deep", KLOSET_NUL);
                 kloset_set_flags(call, KLOSET_FLAG_STREAM);
         }
@@ -223,6 +223,14 @@ static kloset_status new_reader(kloset_call *call, const char *text, kloset_read
                 table.user_data = reading;
                 table.read = told("no_read") ? NULL : reading_read;
                 table.close = reading_close;
+                if (told("newer_reader")) {
+                        struct {
+                                kloset_reader_table table;
+                                size_t tail;
+                        } larger = { table, 1 };
+                        larger.table.struct_size = sizeof larger;
+                        return kloset_reader_new(call, &larger.table, reader);
+                }
                 return kloset_reader_new(call, &table, reader);
         }
         }
@@ -391,9 +399,17 @@ static kloset_status scan(kloset_call *call, void *self, kloset_emitter *out)
                 } else {
                         kloset_record record = KLOSET_RECORD_INIT;
                         fill(&record, i, path, sizeof path);
+                        struct {
+                                kloset_record record;
+                                unsigned char tail[64];
+                        } larger;
+                        memset(&larger, 0, sizeof larger);
+                        larger.record = record;
+                        larger.record.struct_size = sizeof larger;
+                        larger.tail[9] = (unsigned char)told("record_tail");
                         counts.emitted++;
                         leave();
-                        status = kloset_emit(out, &record);
+                        status = kloset_emit(out, told("larger_record") ? &larger.record : &record);
                         enter();
                 }
                 if (status == KLOSET_CANCELLED) {
