@@ -220,7 +220,7 @@ impl Store for Objects {
     }
 
     fn get(&self, object: Object, range: Option<Range>) -> Result<Reader> {
-        let mut data = fs::read(self.path(object)).context(object)?;
+        let mut data = fs::read(self.path(object))?;
         if let (true, Some(last)) = (self.how == "flips-a-bit", data.last_mut()) {
             *last ^= 1;
         }
@@ -232,6 +232,6 @@ impl Store for Objects {
     }
 
     fn delete(&self, object: Object) -> Result<()> {
-        fs::remove_file(self.path(object)).context(object)
+        Ok(fs::remove_file(self.path(object))?)
     }
 }

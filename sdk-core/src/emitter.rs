@@ -1,71 +1,95 @@
 //! The emitter that a scan pushes its records into.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use crate::queue::{Refused, Sender};
-use crate::scan::{Contents, Ledger};
+use crate::queue::Sender;
+use crate::scan::Scan;
 use crate::{Error, Record, Result, path};
 
-/// How much a scan may be ahead of the host, in bytes of records.
-pub(crate) const AHEAD: usize = 1 << 20;
+/// How much a scan may be ahead of the host, in bytes as they travel.
+pub(crate) const AHEAD: usize = 512 << 10;
 
-/// What a scan sends to the host.
-pub(crate) enum Emitted {
-    Record(Record),
-    Error { path: String, message: String },
+/// How a generation of the protocol writes what a scan sends. It runs on the author's thread, so that the connection's has only
+/// to pass it on.
+pub(crate) struct Encoder {
+    /// Appends an entry and its attributes.
+    pub(crate) record: fn(&Record, &mut Vec<u8>),
+    /// Appends the error of a path.
+    pub(crate) error: fn(&str, &str, &mut Vec<u8>),
 }
 
 /// What both forms of the emitter share.
 #[derive(Clone)]
 pub(crate) struct Core {
-    queue: Sender<Emitted>,
-    ledger: Arc<Mutex<Ledger>>,
-    contents: Arc<Contents>,
+    queue: Sender<Vec<u8>>,
+    scan: Arc<Scan>,
+    encoder: &'static Encoder,
     no_xattr: bool,
 }
 
+/// Something that was checked and may be sent.
+pub(crate) enum Prepared {
+    Record(Record),
+    Error { path: String, message: String },
+}
+
 impl Core {
-    pub(crate) fn new(queue: Sender<Emitted>, ledger: Arc<Mutex<Ledger>>, contents: Arc<Contents>, no_xattr: bool) -> Self {
-        Core { queue, ledger, contents, no_xattr }
+    pub(crate) fn new(queue: Sender<Vec<u8>>, scan: Arc<Scan>, encoder: &'static Encoder, no_xattr: bool) -> Self {
+        Core { queue, scan, encoder, no_xattr }
     }
 
-    /// Checks a record and keeps its content, so that it may be sent.
-    fn enter(&self, mut record: Record) -> Result<(Emitted, usize)> {
+    /// Checks a record and keeps its content.
+    pub(crate) fn prepare(&self, mut record: Record) -> Result<Prepared> {
         if self.queue.is_cancelled() {
             return Err(Error::cancelled());
         }
         if self.no_xattr {
             record.xattrs.clear();
         }
-        self.ledger.lock().unwrap_or_else(|e| e.into_inner()).enter(&record)?;
-        self.contents.keep(&record);
-        let weight = weight(&record);
-        Ok((Emitted::Record(record), weight))
+        self.scan.enter(&mut record)?;
+        Ok(Prepared::Record(record))
     }
 
-    pub(crate) fn prepare(&self, record: Record) -> Result<(Emitted, usize)> {
-        self.enter(record)
-    }
-
-    pub(crate) fn prepare_error(path: &str, message: impl Into<String>) -> (Emitted, usize) {
+    pub(crate) fn prepare_error(path: &str, message: impl Into<String>) -> Prepared {
         let mut message = message.into();
         // The host shows the path in front of it.
         if let Some(rest) = message.strip_prefix(path).and_then(|rest| rest.strip_prefix(": ")) {
             message = rest.to_owned();
         }
-        let weight = 128 + path.len() + message.len();
-        (Emitted::Error { path: path::clean(path), message }, weight)
+        Prepared::Error { path: path::clean(path), message }
     }
 
-    pub(crate) fn queue(&self) -> &Sender<Emitted> {
-        &self.queue
+    fn encode(&self, prepared: &Prepared, out: &mut Vec<u8>) {
+        match prepared {
+            Prepared::Record(record) => (self.encoder.record)(record, out),
+            Prepared::Error { path, message } => (self.encoder.error)(path, message, out),
+        }
     }
-}
 
-/// About what a record takes in memory.
-fn weight(record: &Record) -> usize {
-    let xattrs: usize = record.xattrs.iter().map(|x| 200 + record.path.len() + x.name.len()).sum();
-    256 + record.path.len() + record.target.as_ref().map_or(0, String::len) + xattrs
+    /// Sends if there is room now, and says whether there was.
+    pub(crate) fn try_send(&self, prepared: &Prepared) -> Result<bool> {
+        self.queue.try_append(|out| self.encode(prepared, out))
+    }
+
+    pub(crate) fn send_blocking(&self, prepared: &Prepared) -> Result<()> {
+        self.queue.append_blocking(|out| self.encode(prepared, out))
+    }
+
+    pub(crate) async fn send(&self, prepared: Prepared) -> Result<()> {
+        self.queue.append(|out| self.encode(&prepared, out)).await
+    }
+
+    /// Sends the directories that nobody sent.
+    pub(crate) async fn send_missing_parents(&self) -> Result<()> {
+        for record in self.scan.missing_parents() {
+            self.send(Prepared::Record(record)).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.queue.is_cancelled()
+    }
 }
 
 /// What an asynchronous scan pushes its records into. It can be cloned and used from many tasks.
@@ -78,27 +102,17 @@ pub struct Emitter(pub(crate) Core);
 impl Emitter {
     /// Sends a record to the host.
     pub async fn emit(&self, record: Record) -> Result<()> {
-        let (item, weight) = self.0.prepare(record)?;
-        self.0.queue.send(item, weight).await
+        let prepared = self.0.prepare(record)?;
+        self.0.send(prepared).await
     }
 
     /// Tells the host that an entry could not be read: it notes the error and goes on.
     pub async fn emit_error(&self, path: &str, message: impl Into<String>) -> Result<()> {
-        let (item, weight) = Core::prepare_error(path, message);
-        self.0.queue.send(item, weight).await
+        self.0.send(Core::prepare_error(path, message)).await
     }
 
     /// Whether the host wants no more.
     pub fn is_cancelled(&self) -> bool {
-        self.0.queue.is_cancelled()
-    }
-}
-
-/// Sends if there is room now, else gives the prepared item back.
-pub(crate) fn try_send(core: &Core, item: Emitted, weight: usize) -> Result<Option<Emitted>> {
-    match core.queue.try_send(item, weight) {
-        Ok(()) => Ok(None),
-        Err(Refused::Full(item)) => Ok(Some(item)),
-        Err(Refused::Closed) => Err(Error::cancelled()),
+        self.0.is_cancelled()
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use crate::{Error, Result};
 
@@ -61,18 +61,15 @@ impl<T> State<T> {
         self.items.is_empty() || self.weight + weight <= self.limit
     }
 
+    /// Whether nobody takes anything any more.
+    fn is_closed(&self) -> bool {
+        self.cancelled || self.end.is_some()
+    }
+
     /// Whether senders are to be woken: not at the first byte of room, so that they do not run a record at a time.
     fn is_half_empty(&self) -> bool {
         self.weight <= self.limit / 2
     }
-}
-
-/// Why an item was not taken.
-pub(crate) enum Refused<T> {
-    /// There is no room now.
-    Full(T),
-    /// Nobody wants it any more.
-    Closed,
 }
 
 /// The sending end. Clones send into the same queue.
@@ -99,9 +96,14 @@ impl<T> Drop for Sender<T> {
 }
 
 impl<T> Sender<T> {
-    fn push<'a>(&self, mut state: MutexGuard<'a, State<T>>, item: T, weight: usize) {
+    fn push(&self, mut state: MutexGuard<'_, State<T>>, item: T, weight: usize) {
         state.items.push_back((item, weight));
         state.weight += weight;
+        self.notify(state);
+    }
+
+    /// Something has come: wakes the receiver.
+    fn notify(&self, mut state: MutexGuard<'_, State<T>>) {
         let waker = state.receiver.take();
         let blocked = state.blocked_receiver;
         drop(state);
@@ -113,29 +115,15 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Sends if there is room now.
-    pub(crate) fn try_send(&self, item: T, weight: usize) -> Result<(), Refused<T>> {
-        let state = self.0.lock();
-        if state.cancelled || state.end.is_some() {
-            return Err(Refused::Closed);
-        }
-        if !state.has_room(weight) {
-            return Err(Refused::Full(item));
-        }
-        self.push(state, item, weight);
-        Ok(())
-    }
-
-    /// Sends, waiting for room. An error says that nobody wants it any more.
-    pub(crate) fn send_blocking(&self, item: T, weight: usize) -> Result<()> {
+    /// Waits for room.
+    fn room_blocking(&self, weight: usize) -> Result<MutexGuard<'_, State<T>>> {
         let mut state = self.0.lock();
         loop {
-            if state.cancelled || state.end.is_some() {
+            if state.is_closed() {
                 return Err(Error::cancelled());
             }
             if state.has_room(weight) {
-                self.push(state, item, weight);
-                return Ok(());
+                return Ok(state);
             }
             state.blocked_senders += 1;
             state = self.0.room.wait(state).unwrap_or_else(|e| e.into_inner());
@@ -143,18 +131,31 @@ impl<T> Sender<T> {
         }
     }
 
+    /// Waits for room.
+    fn poll_room(&self, cx: &mut Context<'_>, weight: usize) -> Poll<Result<MutexGuard<'_, State<T>>>> {
+        let mut state = self.0.lock();
+        if state.is_closed() {
+            return Poll::Ready(Err(Error::cancelled()));
+        }
+        if !state.has_room(weight) {
+            state.waiting_senders.push(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(state))
+    }
+
+    /// Sends, waiting for room. An error says that nobody wants it any more.
+    pub(crate) fn send_blocking(&self, item: T, weight: usize) -> Result<()> {
+        let state = self.room_blocking(weight)?;
+        self.push(state, item, weight);
+        Ok(())
+    }
+
     /// Sends, waiting for room. An error says that nobody wants it any more.
     pub(crate) async fn send(&self, item: T, weight: usize) -> Result<()> {
         let mut item = Some(item);
         poll_fn(|cx| {
-            let mut state = self.0.lock();
-            if state.cancelled || state.end.is_some() {
-                return Poll::Ready(Err(Error::cancelled()));
-            }
-            if !state.has_room(weight) {
-                state.waiting_senders.push(cx.waker().clone());
-                return Poll::Pending;
-            }
+            let state = ready!(self.poll_room(cx, weight))?;
             if let Some(item) = item.take() {
                 self.push(state, item, weight);
             }
@@ -177,9 +178,66 @@ impl<T> Sender<T> {
         waker.into_iter().chain(senders).for_each(Waker::wake);
     }
 
+    /// Whether it has ended, or nobody wants anything any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.lock().is_closed()
+    }
+
     /// Whether nobody wants anything any more.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.0.lock().cancelled
+    }
+}
+
+/// A queue of bytes: what is appended shares a piece of memory with what was appended before it, until the receiver takes that.
+impl Sender<Vec<u8>> {
+    /// A piece of memory is full at this size.
+    const PIECE: usize = 64 << 10;
+
+    fn append_to<'a>(&self, mut state: MutexGuard<'a, State<Vec<u8>>>, write: impl FnOnce(&mut Vec<u8>)) {
+        if state.items.back().is_none_or(|(piece, _)| piece.len() >= Self::PIECE) {
+            state.items.push_back((Vec::with_capacity(Self::PIECE + Self::PIECE / 8), 0));
+        }
+        if let Some((piece, weight)) = state.items.back_mut() {
+            write(piece);
+            let added = piece.len() - *weight;
+            *weight = piece.len();
+            state.weight += added;
+        }
+        self.notify(state);
+    }
+
+    /// Appends if there is room now, and says whether there was.
+    pub(crate) fn try_append(&self, write: impl FnOnce(&mut Vec<u8>)) -> Result<bool> {
+        let state = self.0.lock();
+        if state.is_closed() {
+            return Err(Error::cancelled());
+        }
+        let room = state.has_room(1);
+        if room {
+            self.append_to(state, write);
+        }
+        Ok(room)
+    }
+
+    /// Appends, waiting for room. An error says that nobody wants it any more.
+    pub(crate) fn append_blocking(&self, write: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+        let state = self.room_blocking(1)?;
+        self.append_to(state, write);
+        Ok(())
+    }
+
+    /// Appends, waiting for room. An error says that nobody wants it any more.
+    pub(crate) async fn append(&self, write: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+        let mut write = Some(write);
+        poll_fn(|cx| {
+            let state = ready!(self.poll_room(cx, 1))?;
+            if let Some(write) = write.take() {
+                self.append_to(state, write);
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
     }
 }
 
@@ -280,10 +338,11 @@ mod tests {
     #[test]
     fn an_item_heavier_than_the_limit_passes_alone() {
         let (sender, mut receiver) = queue(10);
-        assert!(sender.try_send("heavy", 100).is_ok());
-        assert!(matches!(sender.try_send("light", 1), Err(Refused::Full(_))));
+        sender.send_blocking("heavy", 100).unwrap();
+        let writer = thread::spawn(move || sender.send_blocking("light", 1));
         assert_eq!(receiver.recv_blocking().unwrap(), Some("heavy"));
-        assert!(sender.try_send("light", 1).is_ok());
+        writer.join().unwrap().unwrap();
+        assert_eq!(receiver.recv_blocking().unwrap(), Some("light"));
     }
 
     #[test]
@@ -304,7 +363,7 @@ mod tests {
         assert_eq!(receiver.recv_blocking().unwrap(), Some(1));
         assert_eq!(receiver.recv_blocking().unwrap_err().message(), "broken off");
         assert_eq!(receiver.recv_blocking().unwrap_err().message(), "broken off");
-        assert!(matches!(sender.try_send(2, 1), Err(Refused::Closed)));
+        assert_eq!(sender.send_blocking(2, 1).unwrap_err().kind(), crate::ErrorKind::Cancelled);
     }
 
     #[test]
@@ -313,6 +372,34 @@ mod tests {
         drop(sender.clone());
         drop(sender);
         assert_eq!(receiver.recv_blocking().unwrap_err().message(), "it ended without a result");
+    }
+
+    #[test]
+    fn bytes_are_appended_in_order_and_bounded() {
+        let (sender, mut receiver) = queue::<Vec<u8>>(100_000);
+        let writer = thread::spawn(move || {
+            for i in 0..200_000u32 {
+                sender.append_blocking(|piece| piece.extend(i.to_le_bytes())).unwrap();
+            }
+            sender.finish(Ok(()));
+        });
+        let mut all = Vec::new();
+        while let Some(piece) = receiver.recv_blocking().unwrap() {
+            assert!(piece.len() <= 100_000);
+            all.extend(piece);
+        }
+        writer.join().unwrap();
+        assert!(all.chunks_exact(4).zip(0u32..).all(|(bytes, i)| bytes == i.to_le_bytes()));
+        assert_eq!(all.len(), 800_000);
+    }
+
+    #[test]
+    fn a_full_queue_of_bytes_says_so() {
+        let (sender, mut receiver) = queue::<Vec<u8>>(10);
+        assert!(sender.try_append(|piece| piece.extend([0; 10])).unwrap());
+        assert!(!sender.try_append(|piece| piece.push(0)).unwrap());
+        receiver.recv_blocking().unwrap();
+        assert!(sender.try_append(|piece| piece.push(0)).unwrap());
     }
 
     #[test]

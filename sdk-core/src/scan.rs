@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::{Mutex, MutexGuard};
 
 use crate::content::Content;
-use crate::{Error, ErrorKind, FileInfo, Record, Result, Timestamp, log, path};
+use crate::{Error, ErrorKind, FileInfo, Record, Result, Timestamp, Xattr, log, path};
 
 /// How many paths are remembered to the end of the scan: about 19 MB of hashes. Beyond it a path that comes twice is only
 /// noticed while its first record has not been acknowledged.
@@ -34,7 +34,7 @@ impl Hasher for Identity {
 type Hashes = HashSet<u64, BuildHasherDefault<Identity>>;
 
 /// Notices paths that come twice and parent directories that do not come.
-pub(crate) struct Ledger {
+struct Ledger {
     root: String,
     hasher: RandomState,
     seen: Hashes,
@@ -52,7 +52,7 @@ struct Missing {
 }
 
 impl Ledger {
-    pub(crate) fn new(root: &str) -> Self {
+    fn new(root: &str) -> Self {
         Ledger::with_budget(root, REMEMBERED)
     }
 
@@ -68,10 +68,14 @@ impl Ledger {
         }
     }
 
-    /// Refuses a record that is wrong in itself, or whose path came before, and takes note of its parents.
-    pub(crate) fn enter(&mut self, record: &Record) -> Result<()> {
+    fn hash(&self, path: &str) -> u64 {
+        self.hasher.hash_one(path)
+    }
+
+    /// Refuses a record that is wrong in itself, or whose path came before, and takes note of its parents. Gives the path's hash.
+    fn enter(&mut self, record: &Record) -> Result<u64> {
         record.check(&self.root)?;
-        let hash = self.hasher.hash_one(&record.path);
+        let hash = self.hash(&record.path);
         if self.seen.contains(&hash) || self.unacknowledged.contains(&hash) {
             return Err(Error::new(
                 ErrorKind::AlreadyExists,
@@ -87,7 +91,7 @@ impl Ledger {
             self.missing.remove(&hash);
         }
         self.note_parents(record);
-        Ok(())
+        Ok(hash)
     }
 
     fn note_parents(&mut self, record: &Record) {
@@ -95,7 +99,7 @@ impl Ledger {
         if self.last_parent == parent && self.missing.is_empty() {
             return;
         }
-        let hash = self.hasher.hash_one(parent);
+        let hash = self.hash(parent);
         if let Some(missing) = self.missing.get_mut(&hash) {
             missing.newest = missing.newest.max(record.info.modified);
             return;
@@ -104,7 +108,7 @@ impl Ledger {
         if self.seen.len() < self.budget {
             let mut parent = Some(parent);
             while let Some(path) = parent {
-                let hash = self.hasher.hash_one(path);
+                let hash = self.hash(path);
                 if self.seen.contains(&hash) || self.missing.contains_key(&hash) || self.missing.len() >= MISSING {
                     break;
                 }
@@ -117,15 +121,13 @@ impl Ledger {
     }
 
     /// The host has dealt with a path.
-    pub(crate) fn acknowledged(&mut self, path: &str) {
-        if !self.unacknowledged.is_empty() {
-            self.unacknowledged.remove(&self.hasher.hash_one(path));
-        }
+    fn acknowledged(&mut self, hash: u64) {
+        self.unacknowledged.remove(&hash);
     }
 
     /// The directories that nobody sent though something lies in them, parents first. The host would make them up with mode
     /// 0700 and without an owner; these have mode 0755, this process's owner and the time of the newest entry in them.
-    pub(crate) fn missing_parents(&mut self) -> Vec<Record> {
+    fn missing_parents(&mut self) -> Vec<Record> {
         let mut missing: Vec<_> = self.missing.drain().map(|(_, missing)| missing).collect();
         missing.sort_by(|a, b| a.path.cmp(&b.path));
         if !missing.is_empty() {
@@ -149,61 +151,91 @@ impl Ledger {
     }
 }
 
-/// What opens a content, and how large the author said it is.
-#[derive(Clone)]
-pub(crate) struct Kept {
-    pub(crate) content: Content,
-    pub(crate) size: Option<u64>,
+/// What the host may open of a record.
+struct Kept {
+    content: Option<Content>,
+    /// How large the author said the content is.
+    size: Option<u64>,
+    xattrs: Vec<Xattr>,
 }
 
-/// The contents of records that the host has not acknowledged yet.
-#[derive(Default)]
-pub(crate) struct Contents(Mutex<HashMap<Key, Kept>>);
+/// A running scan, as its emitters and the server see it: the ledger, and the contents of records that the host has not
+/// acknowledged yet.
+///
+/// Contents are kept under the hash of their path. No two of them share one: the ledger takes the second of two paths with the same
+/// hash for a repetition.
+pub(crate) struct Scan(Mutex<State>);
 
-#[derive(PartialEq, Eq, Hash)]
-struct Key {
-    path: Box<str>,
-    xattr: Option<Box<str>>,
+struct State {
+    ledger: Ledger,
+    kept: HashMap<u64, Kept, BuildHasherDefault<Identity>>,
 }
 
-impl Key {
-    fn new(path: &str, xattr: Option<&str>) -> Self {
-        Key { path: path.into(), xattr: xattr.map(Into::into) }
+impl Scan {
+    pub(crate) fn new(root: &str) -> Self {
+        Scan(Mutex::new(State { ledger: Ledger::new(root), kept: HashMap::default() }))
     }
-}
 
-impl Contents {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Kept>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    /// Keeps what the host may open: the record's content and its attributes' values.
-    pub(crate) fn keep(&self, record: &Record) {
-        if record.content.is_none() && record.xattrs.is_empty() {
-            return;
+    /// Checks a record and keeps what the host may open of it; its content is taken.
+    pub(crate) fn enter(&self, record: &mut Record) -> Result<()> {
+        let mut state = self.lock();
+        let hash = state.ledger.enter(record)?;
+        if record.content.is_some() || !record.xattrs.is_empty() {
+            let kept = Kept { content: record.content.take(), size: record.info.size, xattrs: record.xattrs.clone() };
+            state.kept.insert(hash, kept);
         }
-        let mut map = self.lock();
-        if let Some(content) = &record.content {
-            map.insert(Key::new(&record.path, None), Kept { content: content.clone(), size: record.info.size });
-        }
-        for xattr in &record.xattrs {
-            let kept = Kept { content: Content::bytes(xattr.value.clone()), size: Some(xattr.value.len() as u64) };
-            map.insert(Key::new(&record.path, Some(&xattr.name)), kept);
+        Ok(())
+    }
+
+    /// What opens an entry's content, or one of its attributes, and how large it is said to be.
+    pub(crate) fn get(&self, path: &str, xattr: Option<&str>) -> Option<(Content, Option<u64>)> {
+        let state = self.lock();
+        let kept = state.kept.get(&state.ledger.hash(path))?;
+        match xattr {
+            None => kept.content.clone().map(|content| (content, kept.size)),
+            Some(name) => {
+                let value = &kept.xattrs.iter().find(|xattr| xattr.name == name)?.value;
+                Some((Content::bytes(value.clone()), Some(value.len() as u64)))
+            }
         }
     }
 
-    pub(crate) fn get(&self, path: &str, xattr: Option<&str>) -> Option<Kept> {
-        self.lock().get(&Key::new(path, xattr)).cloned()
+    /// The host has dealt with these, each a path and an attribute's name: lets go of them. What is returned runs the author's code
+    /// when it is dropped.
+    pub(crate) fn acknowledged<'a>(&self, records: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> Vec<Content> {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let mut released = Vec::new();
+        for (path, xattr) in records {
+            let hash = state.ledger.hash(path);
+            if xattr.is_none() {
+                state.ledger.acknowledged(hash);
+            }
+            let Some(kept) = state.kept.get_mut(&hash) else { continue };
+            match xattr {
+                None => released.extend(kept.content.take().filter(Content::runs_code_when_dropped)),
+                Some(name) => kept.xattrs.retain(|xattr| xattr.name != name),
+            }
+            if kept.content.is_none() && kept.xattrs.is_empty() {
+                state.kept.remove(&hash);
+            }
+        }
+        released
     }
 
-    /// Lets a content go. The caller drops it where the author's code may run.
-    pub(crate) fn release(&self, path: &str, xattr: Option<&str>) -> Option<Kept> {
-        self.lock().remove(&Key::new(path, xattr))
+    /// Lets go of everything. The caller drops it where the author's code may run.
+    pub(crate) fn release_all(&self) -> Vec<Content> {
+        let kept = std::mem::take(&mut self.lock().kept);
+        kept.into_values().filter_map(|kept| kept.content).collect()
     }
 
-    /// Lets every content go. The caller drops them where the author's code may run.
-    pub(crate) fn release_all(&self) -> Vec<Kept> {
-        std::mem::take(&mut *self.lock()).into_values().collect()
+    /// As [`Ledger::missing_parents`].
+    pub(crate) fn missing_parents(&self) -> Vec<Record> {
+        self.lock().ledger.missing_parents()
     }
 }
 
@@ -213,6 +245,21 @@ mod tests {
 
     fn file(path: &str, seconds: i64) -> Record {
         Record::file(path, Content::bytes("")).modified(Timestamp { seconds, nanos: 0 })
+    }
+
+    #[test]
+    fn a_content_is_kept_until_its_record_is_acknowledged_and_an_attribute_until_its_own_is() {
+        let scan = Scan::new("/");
+        let mut record = Record::file("/a", Content::open(|| Ok(crate::Reader::from_bytes("")))).size(7).xattr("user.x", "red");
+        scan.enter(&mut record).unwrap();
+        assert!(record.content.is_none());
+        assert_eq!(scan.get("/a", None).unwrap().1, Some(7));
+        assert_eq!(scan.get("/a", Some("user.x")).unwrap().1, Some(3));
+        assert!(scan.get("/a", Some("user.y")).is_none() && scan.get("/b", None).is_none());
+        assert_eq!(scan.acknowledged([("/a", None)].into_iter()).len(), 1);
+        assert!(scan.get("/a", None).is_none() && scan.get("/a", Some("user.x")).is_some());
+        assert!(scan.acknowledged([("/a", Some("user.x"))].into_iter()).is_empty());
+        assert!(scan.lock().kept.is_empty());
     }
 
     #[test]
@@ -230,9 +277,9 @@ mod tests {
         ledger.enter(&file("/a", 0)).unwrap();
         ledger.enter(&file("/b", 0)).unwrap();
         ledger.enter(&file("/b", 0)).unwrap_err();
-        ledger.acknowledged("/b");
+        ledger.acknowledged(ledger.hash("/b"));
         ledger.enter(&file("/b", 0)).unwrap();
-        ledger.acknowledged("/a");
+        ledger.acknowledged(ledger.hash("/a"));
         ledger.enter(&file("/a", 0)).unwrap_err();
     }
 

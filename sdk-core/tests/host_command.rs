@@ -3,6 +3,7 @@
 #![cfg(feature = "host")]
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -473,6 +474,26 @@ fn wrong_usage_is_told_before_anything_is_started() {
         let ran = run(arguments);
         assert_eq!((ran.code, ran.out.as_str()), (2, ""));
         assert!(ran.err.contains(why), "{}", ran.err);
+    }
+}
+
+#[test]
+fn an_interrupt_ends_the_command_and_its_connector() {
+    let mut command = Command::new(COMMAND);
+    command.args(["ls", "--connector", "sh -c 'echo $$ >&2; while read -r x; do :; done'", "try:///x"]);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let connector = lines.next().unwrap().unwrap();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(lines.next().unwrap().unwrap(), "kloset-sdk: interrupted");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    // It ends with its standard input: a signal that only asks whether it is there finds it gone in the end.
+    while Command::new("kill").args(["-0", &connector]).stderr(Stdio::null()).status().unwrap().success() {
+        let state = fs::read_to_string(format!("/proc/{connector}/stat")).unwrap_or_default();
+        if state.contains(") Z ") {
+            break;
+        }
+        std::thread::yield_now();
     }
 }
 

@@ -40,8 +40,8 @@ struct place {
 };
 
 /*
- * Opens the folder that `path` lies in: for "/a/b/c" the "a/b" in the root. The root is made if it is missing, the folders below it
- * where `make` is not 0. 0, or -1 and errno; ELOOP when there is a symbolic link in the way.
+ * Opens the folder that `path` lies in: for "/a/b/c" the "a/b" in the root. The root is made if it is missing, the folders
+ * below it where `make` is not 0. 0, or -1 and errno; ELOOP when there is a symbolic link in the way.
  */
 int beneath_find(struct root *root, const char *path, int make, struct place *place);
 void beneath_leave(struct place *place);

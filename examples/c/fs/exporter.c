@@ -65,8 +65,8 @@ static kloset_status find(kloset_call *call, struct exporter *exporter, const ch
 }
 
 /*
- * Everything but a folder is made under a temporary name and gets its own when it is complete, so that nobody ever sees half of it,
- * and what was there before stays if it fails. Returns -1 and errno.
+ * Everything but a folder is made under a temporary name and gets its own when it is complete, so that nobody ever sees half
+ * of it, and what was there before stays if it fails. -1 and errno.
  */
 static int give_name(const struct place *place, const char *temporary)
 {
@@ -79,26 +79,35 @@ static int give_name(const struct place *place, const char *temporary)
         return renamed;
 }
 
+/* A folder that is there already will do, but not a link to one. -1 and errno. */
+static int reuse_folder(const struct place *place)
+{
+        int folder = beneath_enter(place->folder, place->name);
+        struct stat info;
+
+        if (folder < 0)
+                return -1;
+        close(folder);
+        /* One of an earlier restore may be read-only. What cannot be helped here is told when something is written into it. */
+        if (fstatat(place->folder, place->name, &info, AT_SYMLINK_NOFOLLOW) == 0 && (info.st_mode & 0700) != 0700)
+                fchmodat(place->folder, place->name, (info.st_mode & 07777) | 0700, AT_SYMLINK_NOFOLLOW);
+        return 0;
+}
+
 static kloset_status create_directory(kloset_call *call, void *self, const kloset_entry *entry)
 {
         struct exporter *exporter = self;
         struct place place;
-        struct stat info;
 
         kloset_status status = find(call, exporter, entry->path, 1, &place);
         if (status != KLOSET_OK)
                 return status;
         /* Nobody else looks in before set_permissions has said who may. */
-        if (mkdirat(place.folder, place.name, 0700) != 0) {
-                int there = errno == EEXIST ? beneath_enter(place.folder, place.name) : -1;
-                if (there < 0)
-                        status = fail_at(call, exporter, entry->path);
-                else
-                        close(there);
-                /* One of an earlier restore may be read-only already; what fails here fails again, and is told, later. */
-                if (there >= 0 && fstatat(place.folder, place.name, &info, AT_SYMLINK_NOFOLLOW) == 0 && (info.st_mode & 0700) != 0700)
-                        fchmodat(place.folder, place.name, (info.st_mode & 07777) | 0700, AT_SYMLINK_NOFOLLOW);
-        }
+        int made = mkdirat(place.folder, place.name, 0700);
+        if (made != 0 && errno == EEXIST)
+                made = reuse_folder(&place);
+        if (made != 0)
+                status = fail_at(call, exporter, entry->path);
         beneath_leave(&place);
         return status;
 }
@@ -229,8 +238,10 @@ static kloset_status create_link(kloset_call *call, void *self, const kloset_ent
                 made = make_hard(exporter, &place, temporary, target);
         if (made == 0)
                 made = give_name(&place, temporary);
-        if (made != 0)
+        if (made != 0) {
                 status = fail_at(call, exporter, entry->path);
+                unlinkat(place.folder, temporary, 0); /* a link whose owner could not be set */
+        }
         beneath_leave(&place);
         return status;
 }
@@ -242,7 +253,7 @@ static kloset_status create_special(kloset_call *call, void *self, const kloset_
         char temporary[TEMPORARY_NAME];
 
         if (!S_ISFIFO(entry->mode) && !S_ISSOCK(entry->mode))
-                return kloset_failf(call, KLOSET_NOT_SUPPORTED, "%s: a backup does not hold the numbers of a device", entry->path);
+                return kloset_fail(call, KLOSET_NOT_SUPPORTED, "a backup does not hold the numbers of a device", KLOSET_NUL);
         kloset_status status = find(call, exporter, entry->path, 0, &place);
         if (status != KLOSET_OK)
                 return status;
@@ -254,8 +265,8 @@ static kloset_status create_special(kloset_call *call, void *self, const kloset_
 }
 
 /*
- * Sets an attribute of whatever has this name, a symbolic link included. There is no lsetxattrat, and a file may not be readable, so
- * that it could be opened; the system's name for the open folder serves.
+ * Sets an attribute of whatever has this name, a symbolic link included. There is no call for that which takes an open folder,
+ * and not everything can be opened by itself; the name that the system has for the open folder serves.
  */
 static int set_attribute(const struct place *place, const char *name, const void *value, size_t size)
 {
@@ -278,8 +289,8 @@ static int set_attribute(const struct place *place, const char *name, const void
         return set;
 }
 
-static kloset_status set_xattr(kloset_call *call, void *self, const char *path, size_t path_len, const char *name, size_t name_len,
-                               const void *value, size_t value_len)
+static kloset_status set_xattr(kloset_call *call, void *self, const char *path, size_t path_len, const char *name,
+                               size_t name_len, const void *value, size_t value_len)
 {
         struct exporter *exporter = self;
         struct place place;

@@ -65,15 +65,21 @@ static void destroy(void *self)
         free(importer);
 }
 
-/* The backup goes on without what cannot be read: the user is told, entry by entry. */
+/* The backup goes on without what cannot be read: the user is told, entry by entry, what the call's error is. */
 static kloset_status emit_error(struct walk *walk, const char *path)
 {
-        return kloset_emit_error(walk->out, path, KLOSET_NUL, kloset_error_text(walk->call), KLOSET_NUL);
+        const char *text = kloset_error_text(walk->call);
+        size_t length = strlen(path);
+
+        /* The host puts the path before it. */
+        if (strncmp(text, path, length) == 0 && strncmp(text + length, ": ", 2) == 0)
+                text += length + 2;
+        return kloset_emit_error(walk->out, path, KLOSET_NUL, text, KLOSET_NUL);
 }
 
 static kloset_status emit_errno(struct walk *walk, const char *path)
 {
-        kloset_fail_errno(walk->call, errno, path);
+        kloset_fail_errno(walk->call, errno, NULL);
         return emit_error(walk, path);
 }
 

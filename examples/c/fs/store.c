@@ -163,8 +163,8 @@ static int make_folder(int root, const char *path)
 }
 
 /*
- * Makes the folder of an object, if need be, and brings it to the disk, once in the life of this process. Whoever made it may not have
- * done so yet: that is why even one that is there already is synced. -1 and errno.
+ * Makes the folder of an object, if need be, and brings it to the disk, once in the life of this process. Whoever made it may
+ * not have done so yet: that is why even one that is there already is synced. -1 and errno.
  */
 static int ready_folder(struct store *store, int root, const kloset_object *object)
 {

@@ -1,16 +1,15 @@
 /*
- * hello: the smallest importer. Its files are made up in memory:
+ * hello: the smallest importer. Its files are made up in memory, a greeting and the options that it was given:
  *
- *      plakar backup hello://world            a greeting to the world, and the options that it was given
- *      plakar backup hello://world name=Ada   a greeting to Ada
- *
- * (with name=Ada set by `plakar source add`). To try it without Plakar: kloset-sdk ls ./hello
+ *      plakar backup hello://world               greets the world
+ *      plakar backup -o name=Ada hello://world   greets Ada
  */
 #include <kloset_sdk.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* What one backup needs to know. */
 struct hello {
@@ -45,6 +44,7 @@ static kloset_status emit_text(kloset_emitter *out, const char *path, const char
         kloset_record record = KLOSET_RECORD_INIT; /* a regular file that everybody may read */
 
         record.path = path;
+        record.mtime = time(NULL); /* what has the size and the time of the last backup is not read again */
         record.content_bytes = text;
         record.content_bytes_len = strlen(text);
         return kloset_emit(out, &record);

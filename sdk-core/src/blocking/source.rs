@@ -105,7 +105,7 @@ mod tests {
     fn source(pieces: &[&'static str], end: Result<()>) -> Source {
         let (sender, receiver) = queue(usize::MAX);
         for piece in pieces {
-            assert!(sender.try_send(Bytes::from_static(piece.as_bytes()), piece.len()).is_ok());
+            sender.send_blocking(Bytes::from_static(piece.as_bytes()), piece.len()).unwrap();
         }
         sender.finish(end);
         Source::new(Core::new(receiver, Some(9)))

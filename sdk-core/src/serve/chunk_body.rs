@@ -50,11 +50,7 @@ impl ChunkBody {
     pub(crate) fn answer(body: Result<Self, Status>) -> http::Response<tonic::body::Body> {
         match body {
             Err(status) => status.into_http(),
-            Ok(body) => {
-                let mut response = http::Response::new(tonic::body::Body::new(body));
-                response.headers_mut().insert(http::header::CONTENT_TYPE, tonic::metadata::GRPC_CONTENT_TYPE);
-                response
-            }
+            Ok(body) => streamed(body),
         }
     }
 
@@ -65,6 +61,13 @@ impl ChunkBody {
             From::End => Ok(None),
         })
     }
+}
+
+/// An answer with a body that was put together here.
+pub(super) fn streamed(body: impl Body<Data = Bytes, Error = Status> + Send + 'static) -> http::Response<tonic::body::Body> {
+    let mut response = http::Response::new(tonic::body::Body::new(body));
+    response.headers_mut().insert(http::header::CONTENT_TYPE, tonic::metadata::GRPC_CONTENT_TYPE);
+    response
 }
 
 /// The length-prefixed message up to where the chunk begins, or to its end where the chunk is small.

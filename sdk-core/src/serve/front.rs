@@ -155,6 +155,10 @@ impl Service<http::Request<Incoming>> for Front {
                 let answer = server.clone().answer_open(request);
                 Box::pin(async { Ok(answer.await) })
             }
+            Front::Importer(server) if path == v1_1::Importer::IMPORT => {
+                let answer = server.clone().answer_import(Requests::of(request));
+                Box::pin(async { Ok(answer.await) })
+            }
             Front::Store(server) if path == v1_1::Store::GET => {
                 let answer = server.clone().answer_get(request);
                 Box::pin(async { Ok(answer.await) })

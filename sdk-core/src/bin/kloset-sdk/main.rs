@@ -59,7 +59,10 @@ fn main() -> ExitCode {
     let code = runtime.block_on(async {
         tokio::select! {
             // The connectors find the end of their standard input when this process ends.
-            _ = tokio::signal::ctrl_c() => INTERRUPTED,
+            _ = tokio::signal::ctrl_c() => {
+                output.failed(&Error::local("interrupted"));
+                INTERRUPTED
+            }
             result = run(&arguments, &output) => match result {
                 Ok(()) if output.errors() == 0 => FINE,
                 Ok(()) => FAILED,

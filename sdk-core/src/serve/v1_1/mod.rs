@@ -1,8 +1,11 @@
 //! Generation 1.1 of the protocol: the translation between its wire and the traits, and nothing else.
 
+mod acknowledgements;
 mod convert;
+mod encode;
 mod exporter;
 mod importer;
+mod records;
 mod store;
 
 use tonic::Status;
@@ -51,9 +54,18 @@ pub(crate) fn store_service(server: Store) -> wire::store::store_server::StoreSe
 
 /// The one message of a request.
 async fn only_message<M: prost::Message + Default + 'static>(body: hyper::body::Incoming) -> Result<M, Status> {
+    messages(body).message().await?.ok_or_else(|| Status::invalid_argument("the call came without a message"))
+}
+
+/// The messages of a request.
+fn messages<M, B>(body: B) -> tonic::Streaming<M>
+where
+    M: prost::Message + Default + 'static,
+    B: hyper::body::Body + Send + 'static,
+    B::Error: Into<super::transport::BoxError>,
+{
     let decoder = tonic_prost::ProstCodec::<M, M>::default().decoder();
-    let mut messages = tonic::Streaming::new_request(decoder, body, None, Some(LARGEST_MESSAGE));
-    messages.message().await?.ok_or_else(|| Status::invalid_argument("the call came without a message"))
+    tonic::Streaming::new_request(decoder, body, None, Some(LARGEST_MESSAGE))
 }
 
 /// The answer of a method that the front answers before tonic's service is asked.
