@@ -8,6 +8,7 @@ pub mod connectors;
 pub mod host;
 pub mod os;
 pub mod raw;
+pub mod tree;
 
 /// Code generated from the `.proto` files.
 #[allow(missing_docs, unreachable_pub, clippy::all)]

@@ -1,8 +1,12 @@
 //! The few calls of the operating system that the standard library does not have.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
+
+use crate::tree::c_path;
 
 /// Sends a signal to a process.
 pub fn kill(pid: u32, signal: i32) {
@@ -79,4 +83,54 @@ pub fn names_in(pid: u32) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
     let links = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
     links.map(|to| to.to_string_lossy().into_owned()).collect()
+}
+
+fn check(result: i32) -> io::Result<()> {
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Makes a FIFO.
+pub fn fifo(path: &Path, mode: u32) -> io::Result<()> {
+    let path = c_path(path)?;
+    // SAFETY: the path ends with a NUL.
+    check(unsafe { libc::mkfifo(path.as_ptr(), mode) })?;
+    // Whatever the mask is.
+    // SAFETY: as above.
+    check(unsafe { libc::chmod(path.as_ptr(), mode) })
+}
+
+/// Sets when an entry was last changed; of a symbolic link, not of what it leads to.
+pub fn set_modified(path: &Path, seconds: i64, nanos: i64) -> io::Result<()> {
+    let path = c_path(path)?;
+    let omit = libc::timespec { tv_sec: 0, tv_nsec: libc::UTIME_OMIT };
+    let times = [omit, libc::timespec { tv_sec: seconds, tv_nsec: nanos }];
+    // SAFETY: the path ends with a NUL, and there are two times.
+    check(unsafe { libc::utimensat(libc::AT_FDCWD, path.as_ptr(), times.as_ptr(), libc::AT_SYMLINK_NOFOLLOW) })
+}
+
+/// Sets an extended attribute.
+pub fn set_xattr(path: &Path, name: &str, value: &[u8]) -> io::Result<()> {
+    let (path, name) = (c_path(path)?, CString::new(name)?);
+    // SAFETY: both texts end with a NUL, and the value is readable for its length.
+    check(unsafe { libc::lsetxattr(path.as_ptr(), name.as_ptr(), value.as_ptr().cast(), value.len(), 0) })
+}
+
+/// The extended attributes of an entry that users set, in order; none where there are none.
+pub fn xattrs(path: &Path) -> Vec<(String, Vec<u8>)> {
+    let Ok(path) = c_path(path) else { return Vec::new() };
+    let mut names = vec![0u8; 64 << 10];
+    // SAFETY: the path ends with a NUL, and the buffer is writable for its length.
+    let n = unsafe { libc::llistxattr(path.as_ptr(), names.as_mut_ptr().cast(), names.len()) };
+    names.truncate(usize::try_from(n).unwrap_or(0));
+    let mut xattrs = Vec::new();
+    for name in names.split(|byte| *byte == 0).filter(|name| name.starts_with(b"user.")) {
+        let c_name = CString::new(name).expect("it was split at NULs");
+        let mut value = vec![0u8; 64 << 10];
+        // SAFETY: as above, twice.
+        let n = unsafe { libc::lgetxattr(path.as_ptr(), c_name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
+        value.truncate(usize::try_from(n).unwrap_or(0));
+        xattrs.push((String::from_utf8_lossy(name).into_owned(), value));
+    }
+    xattrs.sort();
+    xattrs
 }

@@ -5,7 +5,7 @@ use system_tests::ask::{Ask, Call};
 use system_tests::host::{Connector, Export, Role, Start};
 use system_tests::run;
 use system_tests::wire::plakar::connectors::Record;
-use system_tests::wire::store::StorageResource::Packfile;
+use system_tests::wire::store::StorageResource::{Packfile, State};
 
 const STRAY: &str = env!("CARGO_BIN_EXE_stray");
 
@@ -481,6 +481,23 @@ fn a_put_that_fails_early_is_answered_with_its_error() {
         let mac = "ab".repeat(32);
         assert_eq!(put.finish().await.unwrap_err().message(), format!("packfile {mac}: the disk is full"));
         connector.end_well().await;
+    });
+}
+
+#[test]
+fn a_listing_that_the_host_cannot_take_is_an_error_and_the_longest_that_it_can_is_sent() {
+    run(async {
+        // 4 MiB in one message, 34 bytes each.
+        for (many, taken) in [("123361", true), ("123362", false)] {
+            let connector = stray(Role::Store).go().await;
+            connector.init(Role::Store, &[("count", many)]).await.unwrap();
+            let text = "the store holds 123362 objects of kind state; Plakar takes a list of 123361 at the most";
+            match connector.list(State).await {
+                Ok(macs) => assert!(taken && macs.len() == 123_361),
+                Err(error) => assert!(!taken && error.message() == text, "{error:?}"),
+            }
+            connector.end_well().await;
+        }
     });
 }
 

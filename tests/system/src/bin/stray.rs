@@ -429,6 +429,9 @@ impl blocking::Store for Stray {
 
     fn list(&self, kind: Resource) -> Result<Vec<Mac>> {
         self.plan.at("list", kind.name())?;
+        if let Some(many) = self.plan.0.get("count") {
+            return Ok(vec![Mac([7; Mac::LEN]); many.parse().unwrap_or(0)]);
+        }
         let objects = self.objects.lock().expect("nobody panics with it");
         Ok(objects.keys().filter(|(k, _)| *k == kind).map(|(_, mac)| *mac).collect())
     }
