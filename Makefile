@@ -115,8 +115,8 @@ lint test-lint:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc -q --workspace --no-deps --all-features
 	cd tests/grpc-go && test -z "$$(gofmt -l .)" && $(GO) vet ./...
 
-test-rust:
-	$(CARGO) test -q --release --workspace --exclude system-tests --features kloset-sdk/host,kloset-sdk-ffi/header
+test-rust: lib
+	KLOSET_SDK_LIBRARY='$(abspath $(OUT)/lib)' $(CARGO) test -q --release --workspace --exclude system-tests --features kloset-sdk/host,kloset-sdk-ffi/header
 
 # Every connector under a grpc-go host: what it must do, and what real hosts said to it.
 test-go: examples
