@@ -16,6 +16,8 @@ pub(crate) struct Encoder {
     pub(crate) record: fn(&Record, &mut Vec<u8>),
     /// Appends the error of a path.
     pub(crate) error: fn(&str, &str, &mut Vec<u8>),
+    /// Whether attributes can travel; else they are left out.
+    pub(crate) carries_xattrs: bool,
 }
 
 /// What both forms of the emitter share.
@@ -44,6 +46,10 @@ impl Core {
             return Err(Error::cancelled());
         }
         if self.no_xattr {
+            record.xattrs.clear();
+        }
+        if !self.encoder.carries_xattrs && !record.xattrs.is_empty() {
+            self.scan.note_lost_xattrs(&record.path);
             record.xattrs.clear();
         }
         self.scan.enter(&mut record)?;

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, Once};
 
 use crate::content::Content;
 use crate::{Error, ErrorKind, FileInfo, Record, Result, Timestamp, Xattr, log, path};
@@ -164,7 +164,10 @@ struct Kept {
 ///
 /// Contents are kept under the hash of their path. No two of them share one: the ledger takes the second of two paths with the same
 /// hash for a repetition.
-pub(crate) struct Scan(Mutex<State>);
+pub(crate) struct Scan {
+    state: Mutex<State>,
+    lost_xattrs: Once,
+}
 
 struct State {
     ledger: Ledger,
@@ -173,11 +176,11 @@ struct State {
 
 impl Scan {
     pub(crate) fn new(root: &str) -> Self {
-        Scan(Mutex::new(State { ledger: Ledger::new(root), kept: HashMap::default() }))
+        Scan { state: Mutex::new(State { ledger: Ledger::new(root), kept: HashMap::default() }), lost_xattrs: Once::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(|e| e.into_inner())
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// Checks a record and keeps what the host may open of it; its content is taken.
@@ -231,6 +234,16 @@ impl Scan {
     pub(crate) fn release_all(&self) -> Vec<Content> {
         let kept = std::mem::take(&mut self.lock().kept);
         kept.into_values().filter_map(|kept| kept.content).collect()
+    }
+
+    /// A record has attributes, and this generation of the protocol cannot carry them.
+    pub(crate) fn note_lost_xattrs(&self, path: &str) {
+        self.lost_xattrs.call_once(|| {
+            log::info(format_args!(
+                "extended attributes are not backed up, of {path:?} and others: generation 1.0 of the connector protocol has no room \
+                 for them beside the content"
+            ));
+        });
     }
 
     /// As [`Ledger::missing_parents`].

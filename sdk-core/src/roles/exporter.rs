@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::jobs::{self, Job};
-use crate::{Config, Context, Exporter, FileInfo, Link, Location, Source, blocking, source};
+use crate::{Config, Context, Exporter, FileInfo, Link, Location, Result, Source, blocking, source};
 
 /// What kind of link, and to what, for a call that outlives its request.
 #[derive(Clone, Debug)]
@@ -35,8 +35,10 @@ pub(crate) trait Role: Send + Sync {
     fn location(&self, defaults: Location) -> Location;
     fn concurrency(&self) -> usize;
     fn create_directory(self: Arc<Self>, entry: Entry) -> Job<()>;
-    /// Stores a file and sets its permissions. Fails where the author's code succeeds without having read everything.
+    /// Stores a file. Fails where the author's code succeeds without having read everything.
     fn store_file(self: Arc<Self>, entry: Entry, source: source::Core) -> Job<()>;
+    /// Stores a file and sets its permissions, in one go.
+    fn store_whole_file(self: Arc<Self>, entry: Entry, source: source::Core) -> Job<()>;
     fn set_permissions(self: Arc<Self>, entry: Entry) -> Job<()>;
     fn create_link(self: Arc<Self>, entry: Entry, link: OwnedLink) -> Job<()>;
     fn create_special(self: Arc<Self>, entry: Entry) -> Job<()>;
@@ -50,6 +52,14 @@ pub(crate) type Make = Arc<dyn Fn(Config) -> Job<Arc<dyn Role>> + Send + Sync>;
 
 pub(crate) struct Asynchronous<T>(pub(crate) T);
 
+impl<T: Exporter> Asynchronous<T> {
+    async fn store(&self, entry: &Entry, source: source::Core) -> Result<()> {
+        let mut source = Source(source);
+        self.0.store_file(&entry.path, &entry.info, &mut source).await?;
+        source.0.check_read("store_file").await.map(drop)
+    }
+}
+
 impl<T: Exporter> Role for Asynchronous<T> {
     fn location(&self, defaults: Location) -> Location {
         self.0.location(defaults)
@@ -61,10 +71,11 @@ impl<T: Exporter> Role for Asynchronous<T> {
         jobs::asynchronous("create_directory", async move { self.0.create_directory(&entry.path, &entry.info).await })
     }
     fn store_file(self: Arc<Self>, entry: Entry, source: source::Core) -> Job<()> {
+        jobs::asynchronous("store_file", async move { self.store(&entry, source).await })
+    }
+    fn store_whole_file(self: Arc<Self>, entry: Entry, source: source::Core) -> Job<()> {
         jobs::asynchronous("store_file", async move {
-            let mut source = Source(source);
-            self.0.store_file(&entry.path, &entry.info, &mut source).await?;
-            source.0.check_read("store_file").await?;
+            self.store(&entry, source).await?;
             let permissions = jobs::caught_async("set_permissions", self.0.set_permissions(&entry.path, &entry.info));
             permissions.await.context("set_permissions")
         })
@@ -91,6 +102,14 @@ impl<T: Exporter> Role for Asynchronous<T> {
 
 pub(crate) struct Blocking<T>(pub(crate) T);
 
+impl<T: blocking::Exporter> Blocking<T> {
+    fn store(&self, entry: &Entry, source: source::Core) -> Result<()> {
+        let mut source = blocking::Source::new(source);
+        self.0.store_file(&entry.path, &entry.info, &mut source)?;
+        source.check_read("store_file").map(drop)
+    }
+}
+
 impl<T: blocking::Exporter> Role for Blocking<T> {
     fn location(&self, defaults: Location) -> Location {
         self.0.location(defaults)
@@ -102,10 +121,11 @@ impl<T: blocking::Exporter> Role for Blocking<T> {
         jobs::blocking("create_directory", move || self.0.create_directory(&entry.path, &entry.info))
     }
     fn store_file(self: Arc<Self>, entry: Entry, source: source::Core) -> Job<()> {
+        jobs::blocking("store_file", move || self.store(&entry, source))
+    }
+    fn store_whole_file(self: Arc<Self>, entry: Entry, source: source::Core) -> Job<()> {
         jobs::blocking("store_file", move || {
-            let mut source = blocking::Source::new(source);
-            self.0.store_file(&entry.path, &entry.info, &mut source)?;
-            source.check_read("store_file")?;
+            self.store(&entry, source)?;
             let permissions = || self.0.set_permissions(&entry.path, &entry.info);
             jobs::caught("set_permissions", permissions).context("set_permissions")
         })

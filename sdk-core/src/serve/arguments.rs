@@ -1,5 +1,6 @@
 //! The command line of a connector: the role to serve, and what a person may ask of it.
 
+use super::generation::Generation;
 use crate::{Connector, Error, Result};
 
 /// The three roles.
@@ -35,7 +36,8 @@ impl Role {
 pub(crate) enum Asked {
     Help,
     Version,
-    Serve(Role),
+    /// A role, and the generation of the protocol if the command line names one.
+    Serve(Role, Option<Generation>),
 }
 
 impl Connector {
@@ -55,14 +57,16 @@ impl Connector {
 
     /// Reads the command line.
     pub(crate) fn asked(&self, arguments: &[String]) -> Result<Asked> {
-        let mut role = None;
+        let (mut role, mut generation) = (None, None);
         let mut arguments = arguments.iter().map(String::as_str);
         while let Some(argument) = arguments.next() {
             match argument {
                 "--help" | "-h" => return Ok(Asked::Help),
                 "--version" | "-V" => return Ok(Asked::Version),
-                "--protocol" => self.check_generation(arguments.next().unwrap_or_default())?,
-                _ if argument.starts_with("--protocol=") => self.check_generation(&argument["--protocol=".len()..])?,
+                "--protocol" => generation = Some(self.generation(arguments.next().unwrap_or_default())?),
+                _ if argument.starts_with("--protocol=") => {
+                    generation = Some(self.generation(&argument["--protocol=".len()..])?);
+                }
                 _ if role.is_some() => {
                     return Err(self.wrong(format_args!("one role is expected, and after it came {argument:?}")));
                 }
@@ -84,8 +88,8 @@ impl Connector {
             }
         }
         match (role, &self.roles()[..]) {
-            (Some(role), _) => Ok(Asked::Serve(role)),
-            (None, [only]) => Ok(Asked::Serve(*only)),
+            (Some(role), _) => Ok(Asked::Serve(role, generation)),
+            (None, [only]) => Ok(Asked::Serve(*only, generation)),
             (None, []) => Err(self.wrong("the program was built without an importer, an exporter or a store")),
             (None, [first, ..]) => Err(self.wrong(format_args!(
                 "the executable holds several roles ({}) and its arguments name none; write into the manifest, for example: args: [{}]",
@@ -95,11 +99,8 @@ impl Connector {
         }
     }
 
-    fn check_generation(&self, generation: &str) -> Result<()> {
-        match generation {
-            "1.1" => Ok(()),
-            _ => Err(self.wrong(format_args!("protocol generation {generation:?} is not served; 1.1 is"))),
-        }
+    fn generation(&self, name: &str) -> Result<Generation> {
+        Generation::from_name(name).map_err(|error| self.wrong(error))
     }
 
     fn wrong(&self, what: impl std::fmt::Display) -> Error {
@@ -115,11 +116,12 @@ impl Connector {
             "{name} is a connector for Plakar: plakar starts it and talks to it, a person does not.\n\
              It holds: {held}.\n\
              \n\
-             Usage: {program} [{roles}] [--protocol 1.1] | --help | --version\n\
+             Usage: {program} [{roles}] [--protocol 1.0|1.1] | --help | --version\n\
              \n\
              To try it without plakar:   kloset-sdk --help\n\
              To use it with plakar:      plakar pkg create ./manifest.yaml v1.0.0 && plakar pkg add ./{name}_*.ptar\n\
              To serve on a socket:       PLAKAR_PLUGIN_LISTEN=unix:///path {program} {first}\n\
+             To name the protocol:       --protocol, or KLOSET_SDK_PROTOCOL; else where plakar unpacked it tells\n\
              To see more of what it does: KLOSET_SDK_LOG=debug (error, warn, info, debug, off)\n",
             name = self.name,
             held = self.role_names(),

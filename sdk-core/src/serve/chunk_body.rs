@@ -12,6 +12,7 @@ use prost::encoding::{encode_varint, encoded_len_varint};
 use tonic::Status;
 
 use super::instance::status;
+use super::messages::{streamed, trailers};
 use crate::Error;
 use crate::queue::Receiver;
 use crate::reader::CHUNK;
@@ -63,13 +64,6 @@ impl ChunkBody {
     }
 }
 
-/// An answer with a body that was put together here.
-pub(super) fn streamed(body: impl Body<Data = Bytes, Error = Status> + Send + 'static) -> http::Response<tonic::body::Body> {
-    let mut response = http::Response::new(tonic::body::Body::new(body));
-    response.headers_mut().insert(http::header::CONTENT_TYPE, tonic::metadata::GRPC_CONTENT_TYPE);
-    response
-}
-
 /// The length-prefixed message up to where the chunk begins, or to its end where the chunk is small.
 fn framed(chunk: Bytes) -> (Bytes, Option<Bytes>) {
     let message = 1 + encoded_len_varint(chunk.len() as u64) + chunk.len();
@@ -107,9 +101,7 @@ impl Body for ChunkBody {
             Err(status) => status,
         };
         self.from = From::End;
-        let mut trailers = http::HeaderMap::new();
-        end.add_header(&mut trailers)?;
-        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+        Poll::Ready(Some(trailers(&end)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -278,7 +278,7 @@ where
         let shared = self.shared.clone();
         Begin(Box::pin(async move {
             parents.wait().await;
-            let result = shared.call(|role| role.store_file(entry, source)).await;
+            let result = shared.call(|role| role.store_whole_file(entry, source)).await;
             if let Some(stored) = stored {
                 let _ = stored.send(Some(result.is_ok()));
             }

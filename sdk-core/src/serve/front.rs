@@ -5,19 +5,18 @@ use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use hyper::body::{Frame, Incoming};
+use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::service::TowerToHyperService;
-use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Service;
 
 use super::arguments::Role;
+use super::generation::{self, Generation};
 use super::instance::status;
 use super::transport::{BoxError, Driver, Duplex};
-use super::v1_1;
+use super::{v1_0, v1_1};
 use crate::{Connector, Error, Result, log};
 
 /// What the host may send of a stream before it is read.
@@ -36,31 +35,38 @@ const SEND_BUFFER: usize = 1 << 20;
 /// What stands behind the connection. Clones are the same.
 #[derive(Clone)]
 pub(crate) enum Front {
-    Importer(v1_1::Importer),
-    Exporter(v1_1::Exporter),
-    Store(v1_1::Store),
+    Service(Role, Server),
     /// Every call is answered with this, so that the user reads it and not "plugin exited".
     Refusal(Error),
 }
 
+/// The service of a role, in a generation of the protocol.
+#[derive(Clone)]
+pub(crate) enum Server {
+    V1_0(v1_0::Server),
+    V1_1(v1_1::Server),
+}
+
 impl Front {
-    /// The service of one role, or a refusal where the command line was wrong.
-    pub(crate) fn new(connector: &Connector, role: Result<Role>) -> Self {
-        let front = match role {
-            Ok(Role::Importer) => connector.importer.clone().map(|make| Front::Importer(v1_1::Importer::new(make))),
-            Ok(Role::Exporter) => connector.exporter.clone().map(|make| Front::Exporter(v1_1::Exporter::new(make))),
-            Ok(Role::Store) => connector.store.clone().map(|make| Front::Store(v1_1::Store::new(make))),
-            Err(error) => Some(Front::Refusal(error)),
+    /// The service of a role, or a refusal where the command line was wrong.
+    pub(crate) fn new(connector: &Connector, served: Result<(Role, Generation)>) -> Self {
+        let service = || {
+            let (role, generation) = served?;
+            let server = match generation {
+                Generation::V1_0 => v1_0::Server::new(connector, role).map(Server::V1_0),
+                Generation::V1_1 => v1_1::Server::new(connector, role).map(Server::V1_1),
+            };
+            let server = server.ok_or_else(|| Error::invalid("the executable does not hold this role"))?;
+            Ok(Front::Service(role, server))
         };
-        front.unwrap_or_else(|| Front::Refusal(Error::invalid("the executable does not hold this role")))
+        service().unwrap_or_else(Front::Refusal)
     }
 
-    /// The host is gone: lets go of the instance, where the author's code may run.
+    /// The host is gone: lets go of the instances, where the author's code may run.
     pub(crate) async fn end(&self) {
         match self {
-            Front::Importer(server) => server.end(),
-            Front::Exporter(server) => server.end(),
-            Front::Store(server) => server.end().await,
+            Front::Service(_, Server::V1_0(server)) => server.end().await,
+            Front::Service(_, Server::V1_1(server)) => server.end().await,
             Front::Refusal(_) => {}
         }
     }
@@ -86,12 +92,25 @@ impl Front {
         }
     }
 
-    fn role(&self) -> Option<Role> {
-        match self {
-            Front::Importer(_) => Some(Role::Importer),
-            Front::Exporter(_) => Some(Role::Exporter),
-            Front::Store(_) => Some(Role::Store),
-            Front::Refusal(_) => None,
+    /// What answers a method.
+    fn server(&self, method: &str) -> Result<&Server> {
+        let (role, server) = match self {
+            Front::Refusal(error) => return Err(error.clone()),
+            Front::Service(role, server) => (*role, server),
+        };
+        let served = match server {
+            Server::V1_0(_) => Generation::V1_0,
+            Server::V1_1(_) => Generation::V1_1,
+        };
+        match generation::of_method(method) {
+            None => Err(Error::invalid(format!("this process serves the {}; it does not know {method:?}", role.name()))),
+            Some((wanted, _)) if wanted != role => Err(Error::invalid(format!(
+                "this process serves the {}, and the host asked for the {}: check the args in the manifest",
+                role.name(),
+                wanted.name()
+            ))),
+            Some((_, Some(spoken))) if spoken != served => Err(spoken.wrong(served, role)),
+            Some(_) => Ok(server),
         }
     }
 }
@@ -110,22 +129,8 @@ pub(crate) fn invalid_data(error: &(dyn std::error::Error + 'static)) -> Option<
     None
 }
 
-/// The role that a gRPC method belongs to.
-fn role_of(path: &str) -> Option<Role> {
-    match path.strip_prefix('/')?.split_once('/')?.0 {
-        "importer.Importer" => Some(Role::Importer),
-        "plakar.exporter.Exporter" => Some(Role::Exporter),
-        "store.Store" => Some(Role::Store),
-        _ => None,
-    }
-}
-
-type Answer = Pin<Box<dyn Future<Output = Result<http::Response<Body>, Infallible>> + Send>>;
-
-fn refuse(error: &Error) -> Answer {
-    let response = status(error).into_http();
-    Box::pin(async move { Ok(response) })
-}
+/// An answer under way.
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<http::Response<Body>, Infallible>> + Send>>;
 
 impl Service<http::Request<Incoming>> for Front {
     type Response = http::Response<Body>;
@@ -137,59 +142,13 @@ impl Service<http::Request<Incoming>> for Front {
     }
 
     fn call(&mut self, request: http::Request<Incoming>) -> Answer {
-        let path = request.uri().path();
-        let wanted = role_of(path);
-        match self {
-            Front::Refusal(error) => refuse(error),
-            _ if wanted.is_none() || wanted != self.role() => {
-                let served = self.role().map_or("", Role::name);
-                refuse(&Error::invalid(match wanted {
-                    Some(wanted) => format!(
-                        "this process serves the {served}, and the host asked for the {}: check the args in the manifest",
-                        wanted.name()
-                    ),
-                    None => format!("this process serves the {served}; it does not know {path:?}"),
-                }))
+        match self.server(request.uri().path()) {
+            Ok(Server::V1_0(server)) => server.call(request),
+            Ok(Server::V1_1(server)) => server.call(request),
+            Err(error) => {
+                let refusal = status(&error).into_http();
+                Box::pin(async { Ok(refusal) })
             }
-            Front::Importer(server) if path == v1_1::Importer::OPEN => {
-                let answer = server.clone().answer_open(request);
-                Box::pin(async { Ok(answer.await) })
-            }
-            Front::Importer(server) if path == v1_1::Importer::IMPORT => {
-                let answer = server.clone().answer_import(Requests::of(request));
-                Box::pin(async { Ok(answer.await) })
-            }
-            Front::Store(server) if path == v1_1::Store::GET => {
-                let answer = server.clone().answer_get(request);
-                Box::pin(async { Ok(answer.await) })
-            }
-            Front::Importer(server) => v1_1::importer_service(server.clone()).call(Requests::of(request)),
-            Front::Exporter(server) => v1_1::exporter_service(server.clone()).call(Requests::of(request)),
-            Front::Store(server) => v1_1::store_service(server.clone()).call(Requests::of(request)),
         }
-    }
-}
-
-/// A request's body in which a reset by the host is an error. tonic takes it for a regular end of the messages, and an upload that
-/// was cut would look complete.
-struct Requests(Incoming);
-
-impl Requests {
-    fn of(request: http::Request<Incoming>) -> http::Request<Body> {
-        request.map(|body| Body::new(Requests(body)))
-    }
-}
-
-impl hyper::body::Body for Requests {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = Pin::new(&mut self.0).poll_frame(cx);
-        frame.map(|frame| frame.map(|frame| frame.map_err(|error| Status::aborted(error.to_string()))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
     }
 }

@@ -11,6 +11,7 @@ use tokio::runtime::Builder;
 
 use super::arguments::Asked;
 use super::front::{Front, invalid_data};
+use super::generation::Generation;
 use crate::os::{self, Kind};
 use crate::{Connector, Context, Error, Result, log, workers};
 
@@ -44,15 +45,15 @@ pub(crate) fn process(connector: Connector, arguments: Vec<String>) -> u8 {
         eprint!("{}", connector.help());
         return MISUSED;
     }
-    let role = asked.map(|asked| match asked {
-        Asked::Serve(role) => role,
+    let served = asked.and_then(|asked| match asked {
+        Asked::Serve(role, generation) => Ok((role, Generation::choose(generation)?)),
         Asked::Help | Asked::Version => unreachable!("answered above"),
     });
-    if let Err(error) = &role {
+    if let Err(error) = &served {
         log::error(error);
     }
-    let misused = role.is_err();
-    let front = Front::new(&connector, role);
+    let misused = served.is_err();
+    let front = Front::new(&connector, served);
     match serve(&front, listen) {
         Ok(()) if !misused => 0,
         Ok(()) => MISUSED,

@@ -5,13 +5,20 @@
 
 mod arguments;
 mod chunk_body;
+mod encoding;
 mod export;
+mod exporting;
 mod feed;
 mod front;
+mod generation;
+mod importing;
 mod instance;
 mod life;
+mod messages;
 mod outcomes;
+mod storing;
 mod transport;
+mod v1_0;
 mod v1_1;
 
 pub(crate) use life::process;

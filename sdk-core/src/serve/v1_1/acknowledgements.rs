@@ -8,10 +8,11 @@ use tokio::sync::oneshot;
 use tonic::Streaming;
 use tonic::codegen::tokio_stream::Stream;
 
-use super::importer::{Server, Session};
+use super::super::importing::Importing;
 use crate::content::Content;
+use crate::roles::importer::Role;
 use crate::scan::Scan;
-use crate::{Acknowledgement, Flags, jobs, log};
+use crate::{Acknowledgement, jobs, log};
 
 /// An `ImportRequest` without what the host only repeats, which is passed over.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -46,11 +47,10 @@ impl Header {
 
 /// What the host says of the records of one scan.
 pub(super) struct Acknowledgements {
-    server: Server,
-    session: Session,
+    importing: Importing,
     scan: Arc<Scan>,
-    /// The importer wants to be told.
-    wanted: bool,
+    /// The importer, if it wants to be told.
+    wanted: Option<Arc<dyn Role>>,
     /// Contents whose dropping runs the author's code, on their way to a thread where that may be.
     released: Vec<Content>,
 }
@@ -62,9 +62,8 @@ impl Acknowledgements {
     /// So many are taken in one go at the most.
     const AT_ONCE: usize = 1024;
 
-    pub(super) fn new(server: Server, session: Session, scan: Arc<Scan>) -> Self {
-        let wanted = session.location.flags.contains(Flags::NEED_ACK);
-        Acknowledgements { server, session, scan, wanted, released: Vec::new() }
+    pub(super) fn new(importing: Importing, scan: Arc<Scan>, wanted: Option<Arc<dyn Role>>) -> Self {
+        Acknowledgements { importing, scan, wanted, released: Vec::new() }
     }
 
     /// Takes what the host says until it has no more to say.
@@ -75,15 +74,15 @@ impl Acknowledgements {
             if self.released.len() >= Self::RELEASED_AT_ONCE {
                 self.release();
             }
-            if self.wanted {
-                self.tell(batch).await;
+            if let Some(role) = &self.wanted {
+                self.tell(role.clone(), batch).await;
             }
         }
         self.release();
         let _ = ended.send(());
     }
 
-    async fn tell(&self, batch: Vec<OneResult>) {
+    async fn tell(&self, role: Arc<dyn Role>, batch: Vec<OneResult>) {
         let acknowledgement = |result: OneResult| {
             let header = result.header?;
             let error = (!result.error.is_empty()).then_some(result.error);
@@ -91,8 +90,8 @@ impl Acknowledgements {
             Some(Acknowledgement { path: header.pathname, xattr, error })
         };
         let acknowledgements = batch.into_iter().filter_map(acknowledgement).collect();
-        if let Err(error) = self.session.role.clone().acknowledge(acknowledgements).await {
-            self.server.note(&error);
+        if let Err(error) = role.acknowledge(acknowledgements).await {
+            self.importing.note(&error);
             log::error(format_args!("acknowledge: {error}"));
         }
     }

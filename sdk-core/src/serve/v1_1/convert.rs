@@ -5,9 +5,6 @@ use std::collections::HashMap;
 use super::wire::plakar::connectors as wire;
 use crate::{Config, Error, FileInfo, HostOptions, Result, Timestamp, mode};
 
-/// The host keeps 16 bits of it; larger values would wrap there.
-pub(super) const MOST_LINKS: u64 = u16::MAX as u64;
-
 /// What an extended attribute is sent as; see the comment in `connectors.proto`.
 pub(super) const EXTENDED_ATTRIBUTE: i32 = 0;
 

@@ -5,60 +5,44 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::super::export::{Export, Item, Parcel};
-use super::super::instance::{Instance, init_status, status, text_for_wire};
+use super::super::exporting::Exporting;
+use super::super::instance::{init_status, status, text_for_wire};
 use super::super::outcomes::Outcomes;
 use super::convert;
 use super::wire::plakar::connectors as wire;
 use super::wire::plakar::exporter::export_request::Packet;
 use super::wire::plakar::exporter::exporter_server;
 use super::wire::plakar::exporter::*;
-use crate::roles::exporter::{Make, Role};
-use crate::{Error, Location, Result, jobs, queue};
+use crate::roles::exporter::Make;
+use crate::{Error, Result, queue};
 
 /// How many bytes of results may wait for the host.
 const RESULTS_AHEAD: usize = 8 << 20;
 
 /// Serves one exporter.
 #[derive(Clone)]
-pub(crate) struct Server(Arc<Shared>);
-
-struct Shared {
+pub(crate) struct Server {
     make: Make,
-    instance: Instance<Session>,
-}
-
-#[derive(Clone)]
-struct Session {
-    role: Arc<dyn Role>,
-    location: Arc<Location>,
-    concurrency: usize,
+    exporting: Exporting,
 }
 
 impl Server {
     pub(crate) fn new(make: Make) -> Self {
-        Server(Arc::new(Shared { make, instance: Instance::new() }))
+        Server { make, exporting: Exporting::new() }
     }
 
     /// Lets everything go, where the author's code may run.
     pub(crate) fn end(&self) {
-        jobs::drop_elsewhere(self.0.instance.close());
-    }
-
-    async fn make(&self, request: InitRequest) -> Result<Session> {
-        let config = convert::config(request.options, request.proto, request.config)?;
-        let defaults = Location::defaults(&config);
-        let role = (self.0.make)(config).await?;
-        let asked = role.clone();
-        let (location, concurrency) =
-            jobs::blocking("location", move || Ok((asked.location(defaults), asked.concurrency()))).await?;
-        Ok(Session { role, location: Arc::new(location), concurrency })
+        self.exporting.end();
     }
 }
 
 #[tonic::async_trait]
 impl exporter_server::Exporter for Server {
     async fn init(&self, request: Request<InitRequest>) -> Result<Response<InitResponse>, Status> {
-        let session = self.0.instance.start(self.make(request.into_inner())).await.map_err(|error| init_status(&error))?;
+        let request = request.into_inner();
+        let config = convert::config(request.options, request.proto, request.config);
+        let session = self.exporting.start(&self.make, config).await.map_err(|error| init_status(&error))?;
         let location = &session.location;
         Ok(Response::new(InitResponse {
             origin: location.origin.clone(),
@@ -69,7 +53,7 @@ impl exporter_server::Exporter for Server {
     }
 
     async fn ping(&self, _: Request<PingRequest>) -> Result<Response<PingResponse>, Status> {
-        let ping = async { self.0.instance.run(self.0.instance.get()?.role.ping()).await };
+        let ping = async { self.exporting.run(self.exporting.get()?.role.ping()).await };
         ping.await.map_err(|error| status(&error))?;
         Ok(Response::new(PingResponse {}))
     }
@@ -77,10 +61,10 @@ impl exporter_server::Exporter for Server {
     type ExportStream = Outcomes<ExportResponse>;
 
     async fn export(&self, request: Request<Streaming<ExportRequest>>) -> Result<Response<Self::ExportStream>, Status> {
-        let session = self.0.instance.get().map_err(|error| status(&error))?;
+        let session = self.exporting.get().map_err(|error| status(&error))?;
         let (results, receiver) = queue::queue(RESULTS_AHEAD);
-        let server = self.clone();
-        let note = Arc::new(move |error: &Error| server.0.instance.note(error));
+        let exporting = self.exporting.clone();
+        let note = Arc::new(move |error: &Error| exporting.note(error));
         let answer = move |record: wire::Record, result: Result<()>| {
             let error = result.err().map(|error| text_for_wire(&error.wire_text())).unwrap_or_default();
             let weight = 128 + record.pathname.len() + error.len();
@@ -95,12 +79,7 @@ impl exporter_server::Exporter for Server {
     }
 
     async fn close(&self, _: Request<CloseRequest>) -> Result<Response<CloseResponse>, Status> {
-        let Some(session) = self.0.instance.close() else {
-            return Ok(Response::new(CloseResponse {}));
-        };
-        let closed = session.role.clone().close().await;
-        jobs::drop_elsewhere(session);
-        closed.map_err(|error| status(&error))?;
+        self.exporting.close().await.map_err(|error| status(&error))?;
         Ok(Response::new(CloseResponse {}))
     }
 }

@@ -1,88 +1,38 @@
 //! The importer's service.
 
-use std::sync::{Arc, Mutex, MutexGuard};
-
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tonic::body::Body;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::super::chunk_body::ChunkBody;
-use super::super::instance::{Instance, init_status, status};
+use super::super::importing::Importing;
+use super::super::instance::{init_status, status};
+use super::super::messages::{messages, only_message};
 use super::acknowledgements::{Acknowledgements, Results};
 use super::encode::ENCODER;
 use super::records::Records;
 use super::wire::importer::importer_server;
 use super::wire::importer::*;
-use super::{Unused, convert, messages, only_message, unused};
-use crate::content::Inner;
-use crate::roles::importer::{Make, Role};
-use crate::scan::Scan;
-use crate::{Error, Location, Result, emitter, jobs, path, pump, queue};
+use super::{Unused, convert, unused};
+use crate::roles::importer::Make;
+use crate::{Error, Result};
 
 /// Serves one importer.
 #[derive(Clone)]
-pub(crate) struct Server(Arc<Shared>);
-
-struct Shared {
+pub(crate) struct Server {
     make: Make,
-    instance: Instance<Session>,
-    running: Mutex<Option<Running>>,
-}
-
-#[derive(Clone)]
-pub(super) struct Session {
-    pub(super) role: Arc<dyn Role>,
-    pub(super) location: Arc<Location>,
-    no_xattr: bool,
-}
-
-/// The scan that runs, or the last one that did.
-struct Running {
-    scan: Arc<Scan>,
-    queue: queue::Sender<Vec<u8>>,
+    importing: Importing,
 }
 
 impl Server {
     pub(crate) fn new(make: Make) -> Self {
-        Server(Arc::new(Shared { make, instance: Instance::new(), running: Mutex::new(None) }))
-    }
-
-    fn running(&self) -> MutexGuard<'_, Option<Running>> {
-        self.0.running.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
-    /// Takes note of an error of the author's code.
-    pub(super) fn note(&self, error: &Error) {
-        self.0.instance.note(error);
+        Server { make, importing: Importing::new() }
     }
 
     /// Cancels the scan and lets everything go, where the author's code may run.
     pub(crate) fn end(&self) {
-        let session = self.let_go();
-        jobs::drop_elsewhere(session);
-    }
-
-    fn let_go(&self) -> Option<Session> {
-        if let Some(running) = self.running().take() {
-            running.queue.finish(Err(Error::cancelled()));
-            jobs::drop_elsewhere(running.scan.release_all());
-        }
-        self.0.instance.close()
-    }
-
-    async fn make(&self, request: InitRequest) -> Result<Session> {
-        let config = convert::config(request.options, request.proto, request.config)?;
-        let defaults = Location::defaults(&config);
-        let no_xattr = config.host().no_xattr;
-        let role = (self.0.make)(config).await?;
-        let asked = role.clone();
-        let mut location = jobs::blocking("location", move || Ok(asked.location(defaults))).await?;
-        if !location.root.starts_with('/') {
-            return Err(Error::invalid(format!("the importer's root {:?} is not an absolute path", location.root)));
-        }
-        location.root = path::clean(&location.root);
-        Ok(Session { role, location: Arc::new(location), no_xattr })
+        self.importing.end();
     }
 
     /// The method whose answer is made by [`answer_import`](Self::answer_import).
@@ -94,32 +44,11 @@ impl Server {
     }
 
     fn import_records(self, results: Streaming<Results>) -> Result<Records> {
-        let session = self.0.instance.get()?;
-        let scan = Arc::new(Scan::new(&session.location.root));
-        let (sender, receiver) = queue::queue(emitter::AHEAD);
-        let running = Running { scan: scan.clone(), queue: sender.clone() };
-        let before = {
-            let mut slot = self.running();
-            if slot.as_ref().is_some_and(|running| !running.queue.is_closed()) {
-                return Err(Error::other("Import came while another Import was running"));
-            }
-            slot.replace(running)
-        };
-        jobs::drop_elsewhere(before.map(|before| before.scan.release_all()));
-
-        let core = emitter::Core::new(sender.clone(), scan.clone(), &ENCODER, session.no_xattr);
-        let (server, out) = (self.clone(), core.clone());
-        let call = session.role.clone().scan(core);
-        tokio::spawn(async move {
-            let mut end = server.0.instance.run(call).await;
-            if end.is_ok() {
-                end = out.send_missing_parents().await;
-            }
-            sender.finish(end);
-        });
+        let begun = self.importing.scan("Import", &ENCODER)?;
         let (all_acknowledged, acknowledgements_end) = oneshot::channel();
-        tokio::spawn(Acknowledgements::new(self, session, scan).take_all(results, all_acknowledged));
-        Ok(Records::new(receiver, acknowledgements_end))
+        let acknowledgements = Acknowledgements::new(self.importing, begun.scan, begun.wants_results);
+        tokio::spawn(acknowledgements.take_all(results, all_acknowledged));
+        Ok(Records::new(begun.records, acknowledgements_end))
     }
 
     /// The method whose answer is made by [`answer_open`](Self::answer_open).
@@ -135,39 +64,18 @@ impl Server {
     }
 
     fn open_content(&self, request: OpenRequest) -> Result<ChunkBody> {
-        self.0.instance.get()?;
         let record = request.record.ok_or_else(|| Error::invalid("Open came without a record"))?;
-        path::check(&record.pathname)?;
         let xattr = record.is_xattr.then_some(record.xattr_name.as_str());
-        let scan = self.running().as_ref().map(|running| running.scan.clone());
-        let kept = scan.and_then(|scan| scan.get(&record.pathname, xattr));
-        let (content, size) = kept.ok_or_else(|| {
-            let what = xattr.map(|name| format!(" of attribute {name:?}")).unwrap_or_default();
-            Error::not_found(format!(
-                "{:?}: no content{what} was emitted under this path, or its record was acknowledged already",
-                record.pathname
-            ))
-        })?;
-        Ok(match content.0 {
-            Inner::Bytes(bytes) => ChunkBody::of_bytes(bytes),
-            _ => {
-                let (sender, receiver) = queue::queue(crate::reader::CHUNK);
-                pump::content(content, size, sender);
-                let server = self.clone();
-                ChunkBody::of_queue(receiver, move |error| {
-                    server.note(&error);
-                    error
-                })
-            }
-        })
+        self.importing.open(&record.pathname, xattr, "its record was acknowledged already")
     }
 }
 
 #[tonic::async_trait]
 impl importer_server::Importer for Server {
     async fn init(&self, request: Request<InitRequest>) -> Result<Response<InitResponse>, Status> {
-        let session = self.0.instance.start(self.make(request.into_inner())).await.map_err(|error| init_status(&error))?;
-        let location = &session.location;
+        let request = request.into_inner();
+        let config = convert::config(request.options, request.proto, request.config);
+        let location = self.importing.start(&self.make, config).await.map_err(|error| init_status(&error))?;
         Ok(Response::new(InitResponse {
             origin: location.origin.clone(),
             r#type: location.kind.clone(),
@@ -177,8 +85,7 @@ impl importer_server::Importer for Server {
     }
 
     async fn ping(&self, _: Request<PingRequest>) -> Result<Response<PingResponse>, Status> {
-        let ping = async { self.0.instance.run(self.0.instance.get()?.role.ping()).await };
-        ping.await.map_err(|error| status(&error))?;
+        self.importing.ping().await.map_err(|error| status(&error))?;
         Ok(Response::new(PingResponse {}))
     }
 
@@ -195,12 +102,7 @@ impl importer_server::Importer for Server {
     }
 
     async fn close(&self, _: Request<CloseRequest>) -> Result<Response<CloseResponse>, Status> {
-        let Some(session) = self.let_go() else {
-            return Ok(Response::new(CloseResponse {}));
-        };
-        let closed = session.role.clone().close().await;
-        jobs::drop_elsewhere(session);
-        closed.map_err(|error| status(&error))?;
+        self.importing.close().await.map_err(|error| status(&error))?;
         Ok(Response::new(CloseResponse {}))
     }
 }

@@ -8,12 +8,14 @@ mod importer;
 mod records;
 mod store;
 
+use hyper::body::Incoming;
 use tonic::Status;
-use tonic::codec::Codec;
+use tonic::codegen::Service;
 
-pub(crate) use exporter::Server as Exporter;
-pub(crate) use importer::Server as Importer;
-pub(crate) use store::Server as Store;
+use super::arguments::Role;
+use super::front::Answer;
+use super::messages::{LARGEST_MESSAGE, Requests};
+use crate::Connector;
 
 /// Code generated from the `.proto` files.
 #[allow(missing_docs, unreachable_pub, clippy::all, unused_qualifications)]
@@ -34,38 +36,60 @@ pub(crate) mod wire {
     }
 }
 
-/// The largest message that a host sends: its chunks have 1 MiB, its records rarely more than 1 KiB.
-const LARGEST_MESSAGE: usize = 5 << 20;
-
-/// The gRPC services, by role.
-pub(crate) fn importer_service(server: Importer) -> wire::importer::importer_server::ImporterServer<Importer> {
-    wire::importer::importer_server::ImporterServer::new(server).max_decoding_message_size(LARGEST_MESSAGE)
+/// Serves one role.
+#[derive(Clone)]
+pub(crate) enum Server {
+    Importer(importer::Server),
+    Exporter(exporter::Server),
+    Store(store::Server),
 }
 
-/// As [`importer_service`].
-pub(crate) fn exporter_service(server: Exporter) -> wire::plakar::exporter::exporter_server::ExporterServer<Exporter> {
-    wire::plakar::exporter::exporter_server::ExporterServer::new(server).max_decoding_message_size(LARGEST_MESSAGE)
-}
+impl Server {
+    /// None where the connector does not hold the role.
+    pub(crate) fn new(connector: &Connector, role: Role) -> Option<Self> {
+        match role {
+            Role::Importer => connector.importer.clone().map(importer::Server::new).map(Server::Importer),
+            Role::Exporter => connector.exporter.clone().map(exporter::Server::new).map(Server::Exporter),
+            Role::Store => connector.store.clone().map(store::Server::new).map(Server::Store),
+        }
+    }
 
-/// As [`importer_service`].
-pub(crate) fn store_service(server: Store) -> wire::store::store_server::StoreServer<Store> {
-    wire::store::store_server::StoreServer::new(server).max_decoding_message_size(LARGEST_MESSAGE)
-}
+    /// The host is gone: lets go of the instance, where the author's code may run.
+    pub(crate) async fn end(&self) {
+        match self {
+            Server::Importer(server) => server.end(),
+            Server::Exporter(server) => server.end(),
+            Server::Store(server) => server.end().await,
+        }
+    }
 
-/// The one message of a request.
-async fn only_message<M: prost::Message + Default + 'static>(body: hyper::body::Incoming) -> Result<M, Status> {
-    messages(body).message().await?.ok_or_else(|| Status::invalid_argument("the call came without a message"))
-}
-
-/// The messages of a request.
-fn messages<M, B>(body: B) -> tonic::Streaming<M>
-where
-    M: prost::Message + Default + 'static,
-    B: hyper::body::Body + Send + 'static,
-    B::Error: Into<super::transport::BoxError>,
-{
-    let decoder = tonic_prost::ProstCodec::<M, M>::default().decoder();
-    tonic::Streaming::new_request(decoder, body, None, Some(LARGEST_MESSAGE))
+    /// Answers a call of a method that the role has.
+    pub(crate) fn call(&self, request: http::Request<Incoming>) -> Answer {
+        let path = request.uri().path();
+        match self {
+            Server::Importer(server) if path == importer::Server::OPEN => {
+                let answer = server.clone().answer_open(request);
+                Box::pin(async { Ok(answer.await) })
+            }
+            Server::Importer(server) if path == importer::Server::IMPORT => {
+                let answer = server.clone().answer_import(Requests::of(request));
+                Box::pin(async { Ok(answer.await) })
+            }
+            Server::Store(server) if path == store::Server::GET => {
+                let answer = server.clone().answer_get(request);
+                Box::pin(async { Ok(answer.await) })
+            }
+            Server::Importer(server) => wire::importer::importer_server::ImporterServer::new(server.clone())
+                .max_decoding_message_size(LARGEST_MESSAGE)
+                .call(Requests::of(request)),
+            Server::Exporter(server) => wire::plakar::exporter::exporter_server::ExporterServer::new(server.clone())
+                .max_decoding_message_size(LARGEST_MESSAGE)
+                .call(Requests::of(request)),
+            Server::Store(server) => wire::store::store_server::StoreServer::new(server.clone())
+                .max_decoding_message_size(LARGEST_MESSAGE)
+                .call(Requests::of(request)),
+        }
+    }
 }
 
 /// The answer of a method that the front answers before tonic's service is asked.

@@ -12,6 +12,7 @@ use tonic::Status;
 use tonic::body::Body;
 
 use super::super::instance::status;
+use super::super::messages::{streamed, trailers};
 use crate::queue::Receiver;
 
 /// A length-prefixed `ImportResponse` with `finished` set.
@@ -43,7 +44,7 @@ impl Records {
     pub(super) fn answer(records: Result<Self, Status>) -> http::Response<Body> {
         match records {
             Err(status) => status.into_http(),
-            Ok(records) => super::super::chunk_body::streamed(records),
+            Ok(records) => streamed(records),
         }
     }
 }
@@ -69,9 +70,7 @@ impl hyper::body::Body for Records {
             Sent::Everything => return Poll::Ready(None),
         };
         self.sent = Sent::Everything;
-        let mut trailers = http::HeaderMap::new();
-        end.add_header(&mut trailers)?;
-        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+        Poll::Ready(Some(trailers(&end)))
     }
 
     fn is_end_stream(&self) -> bool {

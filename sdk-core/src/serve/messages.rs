@@ -1,0 +1,115 @@
+//! Messages of the calls that are answered here, without tonic's services in between.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use hyper::body::{Frame, Incoming};
+use prost::Message;
+use tonic::body::Body;
+use tonic::codec::Codec;
+use tonic::{Status, Streaming};
+
+use super::transport::BoxError;
+
+/// The largest message that a host sends: its chunks have 1 MiB, its records rarely more than 1 KiB.
+pub(crate) const LARGEST_MESSAGE: usize = 5 << 20;
+
+/// The one message of a request.
+pub(crate) async fn only_message<M: Message + Default + 'static>(body: Incoming) -> Result<M, Status> {
+    messages(body).message().await?.ok_or_else(|| Status::invalid_argument("the call came without a message"))
+}
+
+/// The messages of a request.
+pub(crate) fn messages<M, B>(body: B) -> Streaming<M>
+where
+    M: Message + Default + 'static,
+    B: hyper::body::Body + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let decoder = tonic_prost::ProstCodec::<M, M>::default().decoder();
+    Streaming::new_request(decoder, body, None, Some(LARGEST_MESSAGE))
+}
+
+/// The whole answer to a call that is answered with one message, or with the error that came instead of it.
+pub(crate) fn answer<M: Message>(result: Result<M, Status>) -> http::Response<Body> {
+    match result {
+        Err(status) => status.into_http(),
+        Ok(message) => streamed(OneMessage::Message(framed(&message))),
+    }
+}
+
+/// An answer with a body that was put together here.
+pub(super) fn streamed(body: impl hyper::body::Body<Data = Bytes, Error = Status> + Send + 'static) -> http::Response<Body> {
+    let mut response = http::Response::new(Body::new(body));
+    response.headers_mut().insert(http::header::CONTENT_TYPE, tonic::metadata::GRPC_CONTENT_TYPE);
+    response
+}
+
+/// The frame that ends an answer with a status.
+pub(super) fn trailers(status: &Status) -> Result<Frame<Bytes>, Status> {
+    let mut trailers = http::HeaderMap::new();
+    status.add_header(&mut trailers)?;
+    Ok(Frame::trailers(trailers))
+}
+
+/// A message in the length-prefixed form of gRPC.
+fn framed(message: &impl Message) -> Bytes {
+    let length = message.encoded_len();
+    let mut out = BytesMut::with_capacity(5 + length);
+    out.put_u8(0);
+    out.put_u32(length as u32);
+    message.encode_raw(&mut out);
+    out.freeze()
+}
+
+/// The body of an answer with one message.
+enum OneMessage {
+    Message(Bytes),
+    Trailers,
+    End,
+}
+
+impl hyper::body::Body for OneMessage {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        Poll::Ready(match std::mem::replace(&mut *self, OneMessage::End) {
+            OneMessage::Message(message) => {
+                *self = OneMessage::Trailers;
+                Some(Ok(Frame::data(message)))
+            }
+            OneMessage::Trailers => Some(trailers(&Status::ok(""))),
+            OneMessage::End => None,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, OneMessage::End)
+    }
+}
+
+/// A request's body in which a reset by the host is an error. tonic takes it for a regular end of the messages, and an upload that
+/// was cut would look complete.
+pub(crate) struct Requests(Incoming);
+
+impl Requests {
+    pub(crate) fn of(request: http::Request<Incoming>) -> http::Request<Body> {
+        request.map(|body| Body::new(Requests(body)))
+    }
+}
+
+impl hyper::body::Body for Requests {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = Pin::new(&mut self.0).poll_frame(cx);
+        frame.map(|frame| frame.map(|frame| frame.map_err(|error| Status::aborted(error.to_string()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+}

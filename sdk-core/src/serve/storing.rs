@@ -1,0 +1,144 @@
+//! One store, whichever generation of the protocol serves it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use tonic::{Status, Streaming};
+
+use super::chunk_body::ChunkBody;
+use super::feed::Feed;
+use super::instance::Instance;
+use crate::jobs::Job;
+use crate::roles::store::{Make, Role};
+use crate::{Config, Context, Error, Location, Mac, Object, Range, Resource, Result, jobs, log, queue, source};
+
+/// The host takes at most so much in one message, and a listing is one.
+const LARGEST_ANSWER: usize = 4 << 20;
+
+/// How much of an upload may wait for the author's code.
+const PUT_AHEAD: usize = 1 << 20;
+
+/// One store. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Storing(Arc<Shared>);
+
+struct Shared {
+    instance: Instance<Session>,
+    close_came: AtomicBool,
+}
+
+#[derive(Clone)]
+struct Session {
+    role: Arc<dyn Role>,
+    location: Arc<Location>,
+}
+
+impl Storing {
+    pub(crate) fn new() -> Self {
+        Storing(Arc::new(Shared { instance: Instance::new(), close_came: AtomicBool::new(false) }))
+    }
+
+    /// Makes the store.
+    pub(crate) async fn start(&self, make: &Make, config: Result<Config>) -> Result<Arc<Location>> {
+        let made = async {
+            let config = config?;
+            let defaults = Location::defaults(&config);
+            let role = make(config).await?;
+            let asked = role.clone();
+            let location = jobs::blocking("location", move || Ok(asked.location(defaults))).await?;
+            Ok(Session { role, location: Arc::new(location) })
+        };
+        Ok(self.0.instance.start(made).await?.location)
+    }
+
+    /// Closes the store if the host said so, and lets everything go, where the author's code may run.
+    pub(crate) async fn end(&self) {
+        let Some(session) = self.0.instance.close() else { return };
+        if self.0.close_came.load(Ordering::Relaxed)
+            && let Err(error) = session.role.clone().close().await
+        {
+            log::error(format_args!("close: {error}"));
+        }
+        jobs::drop_elsewhere(session);
+    }
+
+    /// The host sends calls together with `Close`, and after it: it deletes its lock so. They are answered, and the author's code is
+    /// closed when the host is gone.
+    pub(crate) fn close(&self) {
+        self.0.close_came.store(true, Ordering::Relaxed);
+    }
+
+    fn role(&self) -> Result<Arc<dyn Role>> {
+        Ok(self.0.instance.get()?.role)
+    }
+
+    /// Runs a call of the author's code.
+    pub(crate) async fn call<T>(&self, call: impl FnOnce(Arc<dyn Role>) -> Job<T>) -> Result<T> {
+        self.0.instance.run(call(self.role()?)).await
+    }
+
+    /// The size as it travels: -1 where it is not known.
+    pub(crate) async fn size(&self) -> Result<i64> {
+        let size = self.call(|role| role.size()).await?;
+        Ok(size.and_then(|size| i64::try_from(size).ok()).unwrap_or(-1))
+    }
+
+    /// The names of all objects of a kind, each of which takes `encoded` bytes of the answer.
+    pub(crate) async fn list(&self, kind: Resource, encoded: usize) -> Result<impl ExactSizeIterator<Item = Bytes> + use<>> {
+        let macs = self.call(|role| role.list(kind)).await?;
+        let most = LARGEST_ANSWER / encoded;
+        if macs.len() > most {
+            return Err(Error::other(format!(
+                "the store holds {} objects of kind {kind}; Plakar takes a list of {most} at the most",
+                macs.len()
+            )));
+        }
+        // One piece of memory for all of them.
+        let all = Bytes::from(macs.iter().flat_map(|mac| mac.0).collect::<Vec<u8>>());
+        Ok((0..macs.len()).map(move |i| all.slice(i * Mac::LEN..(i + 1) * Mac::LEN)))
+    }
+
+    /// Takes an object in; `first` is what came with its name, `piece` what a message holds of it. Says how many bytes it has.
+    pub(crate) async fn put<M>(
+        &self,
+        object: Object,
+        first: Bytes,
+        mut messages: Streaming<M>,
+        piece: impl Fn(M) -> Bytes,
+    ) -> Result<i64> {
+        let role = self.role()?;
+        let (sender, receiver) = queue::queue(PUT_AHEAD);
+        let put = role.put(object, source::Core::new(receiver, None));
+        let mut feed = Feed::new(sender);
+        feed.send(first).await;
+        // What the author's code does not want any more is read all the same: a host that is answered while it still sends
+        // shows its user no more than "EOF".
+        while let Some(message) = messages.message().await.map_err(broken_off)? {
+            feed.send(piece(message)).await;
+        }
+        feed.complete();
+        let written = self.0.instance.run(put).await.context(object)?;
+        Ok(written as i64)
+    }
+
+    /// Reads an object, or a part of it.
+    pub(crate) fn get(&self, object: Object, range: Option<Range>) -> Result<ChunkBody> {
+        let (sender, receiver) = queue::queue(crate::reader::CHUNK);
+        drop(self.role()?.get(object, range, sender));
+        let storing = self.clone();
+        Ok(ChunkBody::of_queue(receiver, move |error| {
+            storing.0.instance.note(&error);
+            error.context(object)
+        }))
+    }
+
+    pub(crate) async fn delete(&self, object: Object) -> Result<()> {
+        self.call(|role| role.delete(object)).await.context(object)
+    }
+}
+
+/// The error of an upload whose messages end without an end.
+pub(crate) fn broken_off(status: Status) -> Error {
+    Error::truncated(format!("the host broke off: {}", status.message()))
+}

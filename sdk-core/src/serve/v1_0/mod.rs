@@ -1,0 +1,96 @@
+//! Generation 1.0 of the protocol: the translation between its wire and the traits, and nothing else.
+
+mod convert;
+mod encode;
+mod exporter;
+mod importer;
+mod instances;
+mod records;
+mod store;
+
+use hyper::body::Incoming;
+use prost::Message;
+use tonic::Status;
+use tonic::body::Body;
+
+use super::arguments::Role;
+use super::front::Answer;
+use super::instance::status;
+use super::messages::{answer, only_message};
+use crate::{Connector, Error};
+
+/// Code generated from the `.proto` files.
+#[allow(missing_docs, unreachable_pub, clippy::all, unused_qualifications)]
+pub(crate) mod wire {
+    pub(crate) mod importer {
+        include!(concat!(env!("OUT_DIR"), "/v1_0/importer.rs"));
+    }
+    pub(crate) mod exporter {
+        include!(concat!(env!("OUT_DIR"), "/v1_0/exporter.rs"));
+    }
+    pub(crate) mod store {
+        include!(concat!(env!("OUT_DIR"), "/v1_0/store.rs"));
+    }
+}
+
+/// Serves one role.
+#[derive(Clone)]
+pub(crate) enum Server {
+    Importer(importer::Server),
+    Exporter(exporter::Server),
+    Store(store::Server),
+}
+
+impl Server {
+    /// None where the connector does not hold the role.
+    pub(crate) fn new(connector: &Connector, role: Role) -> Option<Self> {
+        match role {
+            Role::Importer => connector.importer.clone().map(importer::Server::new).map(Server::Importer),
+            Role::Exporter => connector.exporter.clone().map(exporter::Server::new).map(Server::Exporter),
+            Role::Store => connector.store.clone().map(store::Server::new).map(Server::Store),
+        }
+    }
+
+    /// The host is gone: lets go of the instances, where the author's code may run.
+    pub(crate) async fn end(&self) {
+        match self {
+            Server::Importer(server) => server.end(),
+            Server::Exporter(server) => server.end(),
+            Server::Store(server) => server.end().await,
+        }
+    }
+
+    /// Answers a call of a method that the role has.
+    pub(crate) fn call(&self, request: http::Request<Incoming>) -> Answer {
+        let server = self.clone();
+        Box::pin(async move {
+            let uri = request.uri().clone();
+            let method = uri.path().rsplit('/').next().unwrap_or_default();
+            Ok(match server {
+                Server::Importer(server) => server.answer(method, request).await,
+                Server::Exporter(server) => server.answer(method, request).await,
+                Server::Store(server) => server.answer(method, request).await,
+            })
+        })
+    }
+}
+
+/// Answers a call that has one message either way.
+async fn unary<Q, A, F>(request: http::Request<Incoming>, call: impl FnOnce(Q) -> F) -> http::Response<Body>
+where
+    Q: Message + Default + 'static,
+    A: Message,
+    F: Future<Output = Result<A, Status>>,
+{
+    let answered = async { call(only_message(request.into_body()).await?).await };
+    answer(answered.await)
+}
+
+/// The status of an error.
+fn failed(error: Error) -> Status {
+    status(&error)
+}
+
+fn unknown(method: &str) -> http::Response<Body> {
+    status(&Error::not_supported(format_args!("the call {method}"))).into_http()
+}
