@@ -1,7 +1,7 @@
 //! What opens the content of a record when the host asks for it.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,7 +19,7 @@ pub struct Content(pub(crate) Inner);
 #[derive(Clone)]
 pub(crate) enum Inner {
     Bytes(Bytes),
-    Path(Arc<PathBuf>),
+    Path(Arc<Path>),
     Open(Arc<dyn Fn() -> Result<Reader> + Send + Sync>),
     OpenAsync(Arc<dyn Fn() -> BoxFuture<Result<Reader>> + Send + Sync>),
 }
@@ -32,7 +32,7 @@ impl Content {
 
     /// A regular file on disk, opened when the host asks. Symbolic links are not followed at its last part.
     pub fn path(path: impl Into<PathBuf>) -> Self {
-        Content(Inner::Path(Arc::new(path.into())))
+        Content(Inner::Path(path.into().into()))
     }
 
     /// Whatever `open` returns, run on a thread that may block.

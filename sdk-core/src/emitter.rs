@@ -9,7 +9,7 @@ use crate::{Error, Record, Result, path};
 /// How much a scan may be ahead of the host, in bytes as they travel.
 pub(crate) const AHEAD: usize = 512 << 10;
 
-/// How a generation of the protocol writes what a scan sends. It runs on the author's thread, so that the connection's has only
+/// How a generation of the protocol writes what a scan sends, and what it can carry. It runs on the author's thread, so that the connection's has only
 /// to pass it on.
 pub(crate) struct Encoder {
     /// Appends an entry and its attributes.
@@ -18,6 +18,8 @@ pub(crate) struct Encoder {
     pub(crate) error: fn(&str, &str, &mut Vec<u8>),
     /// Whether attributes can travel; else they are left out.
     pub(crate) carries_xattrs: bool,
+    /// Whether the host says of each record what became of it.
+    pub(crate) results_come: bool,
 }
 
 /// What both forms of the emitter share.

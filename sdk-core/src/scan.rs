@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::{Mutex, MutexGuard, Once};
 
+use crate::aside::Aside;
 use crate::content::Content;
 use crate::{Error, ErrorKind, FileInfo, Record, Result, Timestamp, Xattr, log, path};
 
@@ -171,12 +172,17 @@ pub(crate) struct Scan {
 
 struct State {
     ledger: Ledger,
-    kept: HashMap<u64, Kept, BuildHasherDefault<Identity>>,
+    /// In boxes, since a table is up to twice as large as what is in it.
+    kept: HashMap<u64, Box<Kept>, BuildHasherDefault<Identity>>,
+    /// Where the host says nothing of the contents that it does not open.
+    aside: Option<Aside>,
 }
 
 impl Scan {
-    pub(crate) fn new(root: &str) -> Self {
-        Scan { state: Mutex::new(State { ledger: Ledger::new(root), kept: HashMap::default() }), lost_xattrs: Once::new() }
+    /// `results_come`: the host says of each record what became of it, so that its content can go.
+    pub(crate) fn new(root: &str, results_come: bool) -> Self {
+        let aside = (!results_come).then(Aside::new);
+        Scan { state: Mutex::new(State { ledger: Ledger::new(root), kept: HashMap::default(), aside }), lost_xattrs: Once::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -188,8 +194,12 @@ impl Scan {
         let mut state = self.lock();
         let hash = state.ledger.enter(record)?;
         if record.content.is_some() || !record.xattrs.is_empty() {
-            let kept = Kept { content: record.content.take(), size: record.info.size, xattrs: record.xattrs.clone() };
-            state.kept.insert(hash, kept);
+            let mut content = record.content.take();
+            if let Some(aside) = &mut state.aside {
+                content = content.map(|content| aside.keep(content));
+            }
+            let kept = Kept { content, size: record.info.size, xattrs: record.xattrs.clone() };
+            state.kept.insert(hash, Box::new(kept));
         }
         Ok(())
     }
@@ -220,7 +230,13 @@ impl Scan {
             }
             let Some(kept) = state.kept.get_mut(&hash) else { continue };
             match xattr {
-                None => released.extend(kept.content.take().filter(Content::runs_code_when_dropped)),
+                None => {
+                    let content = kept.content.take();
+                    if let (Some(aside), Some(content)) = (&mut state.aside, &content) {
+                        aside.let_go(content);
+                    }
+                    released.extend(content.filter(Content::runs_code_when_dropped));
+                }
                 Some(name) => kept.xattrs.retain(|xattr| xattr.name != name),
             }
             if kept.content.is_none() && kept.xattrs.is_empty() {
@@ -232,7 +248,10 @@ impl Scan {
 
     /// Lets go of everything. The caller drops it where the author's code may run.
     pub(crate) fn release_all(&self) -> Vec<Content> {
-        let kept = std::mem::take(&mut self.lock().kept);
+        let mut state = self.lock();
+        let kept = std::mem::take(&mut state.kept);
+        state.aside = state.aside.take().map(|_| Aside::new());
+        drop(state);
         kept.into_values().filter_map(|kept| kept.content).collect()
     }
 
@@ -262,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_content_is_kept_until_its_record_is_acknowledged_and_an_attribute_until_its_own_is() {
-        let scan = Scan::new("/");
+        let scan = Scan::new("/", true);
         let mut record = Record::file("/a", Content::open(|| Ok(crate::Reader::from_bytes("")))).size(7).xattr("user.x", "red");
         scan.enter(&mut record).unwrap();
         assert!(record.content.is_none());

@@ -1,11 +1,18 @@
-//! Compiles the client's side of the protocol: these tests share no code with the server that they try.
+//! Compiles the client's side of the protocol, in both generations: these tests share no code with the server that they try.
 
 use std::error::Error;
+use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = "../../sdk-core/proto/v1_1";
-    println!("cargo:rerun-if-changed={folder}");
-    let descriptors = protox::compile(["importer.proto", "exporter.proto", "store.proto"], [folder])?;
-    tonic_prost_build::configure().build_server(false).build_transport(false).bytes(".").compile_fds(descriptors)?;
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("no OUT_DIR")?);
+    for generation in ["v1_0", "v1_1"] {
+        let folder = format!("../../sdk-core/proto/{generation}");
+        println!("cargo:rerun-if-changed={folder}");
+        let descriptors = protox::compile(["importer.proto", "exporter.proto", "store.proto"], [folder])?;
+        let out = out.join(generation);
+        std::fs::create_dir_all(&out)?;
+        let generator = tonic_prost_build::configure().out_dir(out).build_server(false).build_transport(false).bytes(".");
+        generator.compile_fds(descriptors)?;
+    }
     Ok(())
 }

@@ -85,7 +85,7 @@ impl Importing {
     /// Begins a scan; `call` is what the host calls it.
     pub(crate) fn scan(&self, call: &str, encoder: &'static Encoder) -> Result<Begun> {
         let session = self.0.instance.get()?;
-        let scan = Arc::new(Scan::new(&session.location.root));
+        let scan = Arc::new(Scan::new(&session.location.root, encoder.results_come));
         let (sender, records) = queue::queue(emitter::AHEAD);
         let running = Running { scan: scan.clone(), queue: sender.clone() };
         let before = {

@@ -14,18 +14,32 @@ pub mod tree;
 #[allow(missing_docs, unreachable_pub, clippy::all)]
 pub mod wire {
     pub mod importer {
-        tonic::include_proto!("importer");
+        include!(concat!(env!("OUT_DIR"), "/v1_1/importer.rs"));
     }
     pub mod store {
-        tonic::include_proto!("store");
+        include!(concat!(env!("OUT_DIR"), "/v1_1/store.rs"));
     }
     pub mod plakar {
         pub mod connectors {
-            tonic::include_proto!("plakar.connectors");
+            include!(concat!(env!("OUT_DIR"), "/v1_1/plakar.connectors.rs"));
         }
         pub mod exporter {
-            tonic::include_proto!("plakar.exporter");
+            include!(concat!(env!("OUT_DIR"), "/v1_1/plakar.exporter.rs"));
         }
+    }
+}
+
+/// As [`wire`], of generation 1.0.
+#[allow(missing_docs, unreachable_pub, clippy::all)]
+pub mod wire_1_0 {
+    pub mod importer {
+        include!(concat!(env!("OUT_DIR"), "/v1_0/importer.rs"));
+    }
+    pub mod exporter {
+        include!(concat!(env!("OUT_DIR"), "/v1_0/exporter.rs"));
+    }
+    pub mod store {
+        include!(concat!(env!("OUT_DIR"), "/v1_0/store.rs"));
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{Record, path};
 
 /// How this generation writes what a scan sends. An attribute's record would take the place of its entry's content, which is known
 /// by the path and nothing else: the content must win.
-pub(super) const ENCODER: Encoder = Encoder { record, error, carries_xattrs: false };
+pub(super) const ENCODER: Encoder = Encoder { record, error, carries_xattrs: false, results_come: false };
 
 fn record(record: &Record, out: &mut Vec<u8>) {
     framed(out, |out| {

@@ -8,7 +8,7 @@ use crate::emitter::Encoder;
 use crate::{Record, path};
 
 /// How this generation writes what a scan sends.
-pub(super) const ENCODER: Encoder = Encoder { record, error, carries_xattrs: true };
+pub(super) const ENCODER: Encoder = Encoder { record, error, carries_xattrs: true, results_come: true };
 
 /// Numbers of `Record`'s fields.
 mod field {
