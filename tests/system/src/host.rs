@@ -502,7 +502,8 @@ impl Put {
 /// The messages of a call, as they come from a channel.
 pub struct Requests<T>(mpsc::UnboundedReceiver<T>);
 
-fn requests<T>() -> (mpsc::UnboundedSender<T>, Requests<T>) {
+/// The messages of a call, which come as they are sent; it ends when the sender is dropped.
+pub fn requests<T>() -> (mpsc::UnboundedSender<T>, Requests<T>) {
     let (sender, receiver) = mpsc::unbounded_channel();
     (sender, Requests(receiver))
 }
