@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 const GENERATIONS: [&str; 2] = ["v1_0", "v1_1"];
 
+/// Generation 1.0 has this message twice, in the importer's package and in the exporter's, field by field the one of 1.1.
+const FILE_INFO: &str = "crate::wire::WireFileInfo";
+
 fn main() -> Result<(), Box<dyn Error>> {
     let files = ["importer.proto", "exporter.proto", "store.proto"];
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("no OUT_DIR")?);
@@ -20,6 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             .build_client(std::env::var_os("CARGO_FEATURE_HOST").is_some())
             .build_transport(false)
             .bytes(".")
+            .extern_path(".importer.FileInfo", FILE_INFO)
+            .extern_path(".exporter.FileInfo", FILE_INFO)
             .compile_fds(descriptors)?;
     }
     Ok(())

@@ -29,8 +29,8 @@
 //! # How the parts fit
 //!
 //! The values ([`Record`], [`FileInfo`], [`Mac`], …) know nothing of the wire. `serve` holds the transport, the life of the
-//! process, and for each generation of the protocol a folder with the translation between its wire and the traits; `roles`
-//! is the form in which the server holds an author's code, whichever trait it implements. The connection has a thread to
+//! process, and for each generation of the protocol a folder with the translation between its wire and the traits; `wire` is
+//! the code that both sides of the protocol share; `roles` is the form in which the server holds an author's code, whichever trait it implements. The connection has a thread to
 //! itself; the author's code runs on others.
 #![deny(unsafe_code)]
 
@@ -64,6 +64,7 @@ mod secrets;
 mod serve;
 mod source;
 mod store;
+mod wire;
 mod workers;
 
 pub use config::{Config, HostOptions};

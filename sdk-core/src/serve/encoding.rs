@@ -4,10 +4,8 @@
 
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
+use crate::wire::MOST_LINKS;
 use crate::{FileInfo, mode};
-
-/// The host keeps 16 bits of it; larger values would wrap there.
-const MOST_LINKS: u64 = u16::MAX as u64;
 
 /// A `FileInfo`, in every generation the same.
 pub(super) fn file_info(out: &mut Vec<u8>, name: &str, info: &FileInfo) {

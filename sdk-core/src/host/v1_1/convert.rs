@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::wire::plakar::connectors as wire;
 use crate::host::{Entry, Item, Launch, Outcome, Xattr};
-use crate::{FileInfo, Flags, Location, Timestamp, mode};
+use crate::wire::{file_info_from_wire, file_info_to_wire};
+use crate::{Flags, Location};
 
 pub(super) fn options(launch: &Launch) -> wire::Options {
     let host = &launch.host;
@@ -39,23 +40,12 @@ pub(super) fn item(record: &wire::Record) -> Result<Item, String> {
     let Some(info) = &record.file_info else {
         return Err(format!("the record {path:?} is neither an entry nor an attribute nor an error: it has no file information"));
     };
-    let modified = info.mod_time.unwrap_or_default();
+    let name = info.name.clone();
+    let info = file_info_from_wire(info).map_err(|wrong| format!("the record {path:?} has {wrong}"))?;
     Ok(Item::Entry(Entry {
         path,
-        name: info.name.clone(),
-        info: FileInfo {
-            mode: mode::from_go(info.mode),
-            size: u64::try_from(info.size).ok(),
-            modified: Timestamp { seconds: modified.seconds, nanos: modified.nanos.clamp(0, 999_999_999) as u32 },
-            dev: info.dev,
-            ino: info.ino,
-            nlink: info.nlink.into(),
-            uid: info.uid,
-            gid: info.gid,
-            username: info.username.as_str().into(),
-            groupname: info.groupname.as_str().into(),
-            flags: info.flags,
-        },
+        name,
+        info,
         target: record.target.clone(),
         has_content: record.has_reader,
         xattrs: record.extended_attributes.clone(),
@@ -74,25 +64,11 @@ pub(super) fn record(item: &Item) -> wire::Record {
 }
 
 pub(super) fn entry_record(entry: &Entry) -> wire::Record {
-    let info = &entry.info;
     wire::Record {
         has_reader: entry.has_content,
         pathname: entry.path.clone(),
         target: entry.target.clone(),
-        file_info: Some(wire::FileInfo {
-            name: entry.name.clone(),
-            size: info.size.map_or(-1, |size| size as i64),
-            mode: mode::to_go(info.mode),
-            mod_time: Some(prost_types::Timestamp { seconds: info.modified.seconds, nanos: info.modified.nanos as i32 }),
-            dev: info.dev,
-            ino: info.ino,
-            uid: info.uid,
-            gid: info.gid,
-            nlink: info.nlink as u32,
-            username: info.username.to_string(),
-            groupname: info.groupname.to_string(),
-            flags: info.flags,
-        }),
+        file_info: Some(file_info_to_wire(&entry.name, &entry.info)),
         extended_attributes: entry.xattrs.clone(),
         file_attributes: entry.file_attributes,
         ..wire::Record::default()
@@ -128,6 +104,7 @@ pub(super) fn outcome(result: wire::Result) -> Option<Outcome> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{FileInfo, Timestamp};
 
     #[test]
     fn an_entry_survives_the_wire() {

@@ -4,7 +4,6 @@ mod convert;
 mod exporter;
 mod importer;
 mod store;
-mod wire;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,6 +17,7 @@ use tonic::{Response, Status, Streaming};
 
 use super::Error;
 use super::process::Link;
+use crate::wire::v1_1 as wire;
 
 pub use exporter::{Exporter, Feed, Results};
 pub use importer::{Importer, Receipt, Scan};

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::wire::{exporter, importer};
-use crate::{Config, Error, FileInfo, HostOptions, Result, Timestamp, mode};
+use crate::wire::{WireFileInfo, file_info_from_wire};
+use crate::{Config, Error, FileInfo, HostOptions, Result};
 
 pub(super) fn importer_config(request: importer::InitRequest) -> Result<Config> {
     let options = request.options.ok_or_else(no_options)?;
@@ -41,25 +42,7 @@ fn concurrency(wished: i64) -> u32 {
 }
 
 /// What the host says of an entry; the size is not among it.
-pub(super) fn file_info(info: &exporter::FileInfo) -> Result<FileInfo> {
-    let modified = match &info.mod_time {
-        None => Timestamp::default(),
-        Some(time) => match u32::try_from(time.nanos) {
-            Ok(nanos) if nanos < 1_000_000_000 => Timestamp { seconds: time.seconds, nanos },
-            _ => return Err(Error::invalid(format!("the host sent a time with {} nanoseconds", time.nanos))),
-        },
-    };
-    Ok(FileInfo {
-        mode: mode::from_go(info.mode),
-        size: None,
-        modified,
-        dev: info.dev,
-        ino: info.ino,
-        nlink: info.nlink.into(),
-        uid: info.uid,
-        gid: info.gid,
-        username: info.username.as_str().into(),
-        groupname: info.groupname.as_str().into(),
-        flags: info.flags,
-    })
+pub(super) fn file_info(info: &WireFileInfo) -> Result<FileInfo> {
+    let info = file_info_from_wire(info).map_err(|wrong| Error::invalid(format!("the host sent {wrong}")))?;
+    Ok(FileInfo { size: None, ..info })
 }

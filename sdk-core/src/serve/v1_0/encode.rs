@@ -30,9 +30,10 @@ pub(super) fn error(path: &str, message: &str, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::wire::importer::{FileInfo, ScanResponse, scan_response::Result};
+    use super::super::wire::importer::{ScanResponse, scan_response::Result};
     use super::*;
-    use crate::{Content, Timestamp, mode};
+    use crate::wire::WireFileInfo;
+    use crate::{Content, FileInfo, Timestamp, mode};
     use prost::Message;
 
     fn decoded(mut out: &[u8]) -> Vec<ScanResponse> {
@@ -55,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_record_with_every_field_is_one_message_and_its_attributes_are_not_in_it() {
-        let info = crate::FileInfo {
+        let info = FileInfo {
             mode: mode::REGULAR | mode::SETUID | 0o750,
             size: Some(1 << 40),
             modified: Timestamp { seconds: -3, nanos: 999_999_999 },
@@ -74,7 +75,7 @@ mod tests {
         let message = encoded(&record);
         let Some(Result::Record(entry)) = message.result else { panic!("an entry") };
         assert_eq!((message.pathname.as_str(), entry.file_attributes, entry.xattr), ("/a/b", 7, None));
-        let expected = FileInfo {
+        let expected = WireFileInfo {
             name: "b".into(),
             size: 1 << 40,
             mode: 0o750 | 1 << 23,

@@ -17,21 +17,8 @@ use super::arguments::Role;
 use super::front::Answer;
 use super::instance::status;
 use super::messages::{answer, only_message};
+use crate::wire::v1_0 as wire;
 use crate::{Connector, Error};
-
-/// Code generated from the `.proto` files.
-#[allow(missing_docs, unreachable_pub, clippy::all, unused_qualifications)]
-pub(crate) mod wire {
-    pub(crate) mod importer {
-        include!(concat!(env!("OUT_DIR"), "/v1_0/importer.rs"));
-    }
-    pub(crate) mod exporter {
-        include!(concat!(env!("OUT_DIR"), "/v1_0/exporter.rs"));
-    }
-    pub(crate) mod store {
-        include!(concat!(env!("OUT_DIR"), "/v1_0/store.rs"));
-    }
-}
 
 /// Serves one role.
 #[derive(Clone)]

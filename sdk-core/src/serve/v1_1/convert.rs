@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::wire::plakar::connectors as wire;
-use crate::{Config, Error, FileInfo, HostOptions, Result, Timestamp, mode};
+use crate::wire::file_info_from_wire;
+use crate::{Config, Error, FileInfo, HostOptions, Result};
 
 /// What an extended attribute is sent as; see the comment in `connectors.proto`.
 pub(super) const EXTENDED_ATTRIBUTE: i32 = 0;
@@ -27,25 +28,6 @@ pub(super) fn store_config(protocol: String, values: HashMap<String, String>) ->
     Config::new(protocol, values, HostOptions::default())
 }
 
-pub(super) fn file_info_from_wire(info: &wire::FileInfo) -> Result<FileInfo> {
-    let modified = match &info.mod_time {
-        None => Timestamp::default(),
-        Some(time) => match u32::try_from(time.nanos) {
-            Ok(nanos) if nanos < 1_000_000_000 => Timestamp { seconds: time.seconds, nanos },
-            _ => return Err(Error::invalid(format!("the host sent a time with {} nanoseconds", time.nanos))),
-        },
-    };
-    Ok(FileInfo {
-        mode: mode::from_go(info.mode),
-        size: u64::try_from(info.size).ok(),
-        modified,
-        dev: info.dev,
-        ino: info.ino,
-        nlink: info.nlink.into(),
-        uid: info.uid,
-        gid: info.gid,
-        username: info.username.as_str().into(),
-        groupname: info.groupname.as_str().into(),
-        flags: info.flags,
-    })
+pub(super) fn file_info(info: &wire::FileInfo) -> Result<FileInfo> {
+    file_info_from_wire(info).map_err(|wrong| Error::invalid(format!("the host sent {wrong}")))
 }

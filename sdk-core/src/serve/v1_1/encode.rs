@@ -58,10 +58,10 @@ fn response(out: &mut Vec<u8>, record: impl FnOnce(&mut Vec<u8>)) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::convert::file_info_from_wire;
     use super::super::wire::importer::ImportResponse;
     use super::super::wire::plakar::connectors as wire;
     use super::*;
+    use crate::wire::file_info_from_wire;
     use crate::{Content, FileInfo, Timestamp};
     use prost::Message;
 

@@ -116,7 +116,7 @@ fn parcel(record: wire::Record) -> Parcel<wire::Record> {
         match &record.file_info {
             None if record.error.is_empty() => Err(Error::invalid("the host sent a record without file information")),
             None => Err(Error::other(record.error.clone())),
-            Some(info) => Ok(Item::Entry { info: Arc::new(convert::file_info_from_wire(info)?), target: record.target.clone() }),
+            Some(info) => Ok(Item::Entry { info: Arc::new(convert::file_info(info)?), target: record.target.clone() }),
         }
     })();
     Parcel::Record { path: record.pathname.as_str().into(), has_content: record.has_reader, item, header: record }

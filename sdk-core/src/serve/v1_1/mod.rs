@@ -16,25 +16,7 @@ use super::arguments::Role;
 use super::front::Answer;
 use super::messages::{LARGEST_MESSAGE, Requests};
 use crate::Connector;
-
-/// Code generated from the `.proto` files.
-#[allow(missing_docs, unreachable_pub, clippy::all, unused_qualifications)]
-pub(crate) mod wire {
-    pub(crate) mod importer {
-        include!(concat!(env!("OUT_DIR"), "/v1_1/importer.rs"));
-    }
-    pub(crate) mod store {
-        include!(concat!(env!("OUT_DIR"), "/v1_1/store.rs"));
-    }
-    pub(crate) mod plakar {
-        pub(crate) mod connectors {
-            include!(concat!(env!("OUT_DIR"), "/v1_1/plakar.connectors.rs"));
-        }
-        pub(crate) mod exporter {
-            include!(concat!(env!("OUT_DIR"), "/v1_1/plakar.exporter.rs"));
-        }
-    }
-}
+use crate::wire::v1_1 as wire;
 
 /// Serves one role.
 #[derive(Clone)]
