@@ -42,6 +42,11 @@ impl Service<http::Request<Body>> for Channel {
     }
 }
 
+/// Where requests say that they go. Plakar says the same.
+pub(super) fn origin() -> http::Uri {
+    http::Uri::from_static("http://127.0.0.1:0")
+}
+
 /// Makes the connection; the future must run for as long as it is used, and ends with it.
 pub(super) async fn connect(
     input: ChildStdin,

@@ -8,9 +8,9 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
-use super::{CHUNK, Entry, Error, ErrorKind, Exporter, Feed, Importer, Item, Outcome, Receipt, Results, Scan, Xattr};
+use super::{CHUNK, Entry, Error, ErrorKind, Exporter, Feed, Generation, Importer, Item, Outcome, Receipt, Results, Scan, Xattr};
 use crate::{FileInfo, Flags, mode, path};
 
 /// How many entries that have no content, or whose content is being read, wait to be sent.
@@ -38,6 +38,8 @@ pub struct Copied {
     pub xattrs: u64,
     /// Bytes of files.
     pub bytes: u64,
+    /// What the generation of the protocol has no room for.
+    pub left_out: u64,
     /// What was not copied, or not well.
     pub errors: u64,
 }
@@ -52,6 +54,8 @@ pub enum Event<'a> {
     Entry(&'a Entry),
     /// The exporter has an attribute.
     Xattr(&'a Xattr),
+    /// The generation of the protocol has no room for it, so that it stayed behind. That is no failure: a backup does the same.
+    LeftOut(&'a Item),
     /// Something failed; the rest goes on where it can.
     Failed(&'a Error),
 }
@@ -159,12 +163,18 @@ impl Shared {
         self.failed(error);
     }
 
-    fn of_importer(&self, path: &str, text: impl AsRef<str>) -> Error {
-        Error::new(ErrorKind::Refused, self.importer.process().link().name(), "Import", text).at(path)
+    fn left_out(&self, item: &Item) {
+        self.state().copied.left_out += 1;
+        (self.watch)(Event::LeftOut(item));
     }
 
-    fn of_exporter(&self, kind: ErrorKind, path: &str, text: impl AsRef<str>) -> Error {
-        Error::new(kind, self.exporter.process().link().name(), "Export", text).at(path)
+    fn of_exporter(&self, kind: ErrorKind, call: &'static str, path: &str, text: impl AsRef<str>) -> Error {
+        Error::new(kind, self.exporter.process().link().name(), call, text).at(path)
+    }
+
+    /// Attributes have no place in generation 1.0, on either side.
+    fn has_no_xattrs(&self) -> bool {
+        [self.importer.generation(), self.exporter.generation()].contains(&Generation::V1_0)
     }
 
     /// Something is about to be sent.
@@ -196,23 +206,23 @@ impl Shared {
 
     /// A result came.
     fn settle(&self, outcome: Outcome) {
-        let Outcome { path, xattr, error } = outcome;
+        let Outcome { call, path, xattr, error } = outcome;
         let shown = shown(&path, xattr.as_deref());
         let Some(sent) = self.take((path, xattr)) else {
             let text = "a result came for what was not sent, or a second one";
-            return self.failed(&self.of_exporter(ErrorKind::Wrong, &shown, text));
+            return self.failed(&self.of_exporter(ErrorKind::Wrong, call, &shown, text));
         };
         match error {
             None if sent.broken_off => {
                 let text = "it was broken off in the middle of its content, and the exporter says that all is well";
-                self.failed(&self.of_exporter(ErrorKind::Wrong, &shown, text));
+                self.failed(&self.of_exporter(ErrorKind::Wrong, call, &shown, text));
             }
             Some(_) if sent.broken_off => {}
             Some(text) => {
                 if let Some(receipt) = sent.receipt {
                     receipt.failed(&text);
                 }
-                let error = self.of_exporter(ErrorKind::Refused, &shown, text);
+                let error = self.of_exporter(ErrorKind::Refused, call, &shown, text);
                 match &sent.what {
                     What::Entry(entry) => self.lacks(&entry.path, &error),
                     _ => self.failed(&error),
@@ -315,7 +325,11 @@ impl Lister {
     async fn take(&mut self, item: Item, receipt: Receipt) -> Result<(), Stopped> {
         match item {
             Item::Failed { path, message } => {
-                self.shared.failed(&self.shared.of_importer(&path, message));
+                self.shared.failed(&self.shared.importer.noted(&path, &message));
+                receipt.done();
+            }
+            Item::Xattr(_) if self.shared.has_no_xattrs() => {
+                self.shared.left_out(&item);
                 receipt.done();
             }
             Item::Xattr(xattr) => match self.tree.relative(&xattr.path) {
@@ -327,6 +341,11 @@ impl Lister {
                 _ => receipt.done(),
             },
             Item::Entry(entry) => {
+                if !self.shared.exporter.takes(&entry) {
+                    self.shared.left_out(&Item::Entry(entry));
+                    receipt.done();
+                    return Ok(());
+                }
                 if !entry.info.is_directory() && entry.path == self.tree.root {
                     self.tree.root_is_no_directory();
                 }
@@ -340,7 +359,7 @@ impl Lister {
                     None => {
                         let text = format!("it lies outside of the importer's root {}", self.tree.root);
                         receipt.failed(&text);
-                        self.shared.failed(&self.shared.of_importer(&entry.path, text));
+                        self.shared.failed(&self.shared.importer.noted(&entry.path, &text));
                     }
                 }
             }
@@ -533,18 +552,30 @@ struct Export {
     results: JoinHandle<Result<(), Error>>,
     /// How the results ended, if they did before everything was sent.
     ended: Option<Result<(), Error>>,
+    /// Files that are sent beside each other, where that is possible. There are no more of them than contents are read at once.
+    files: JoinSet<()>,
 }
 
 impl Export {
     fn begin(shared: &Arc<Shared>) -> Self {
         let (feed, results) = shared.exporter.export();
         let results = tokio::spawn(take_results(shared.clone(), results));
-        Export { shared: shared.clone(), feed, results, ended: None }
+        Export { shared: shared.clone(), feed, results, ended: None, files: JoinSet::new() }
     }
 
     async fn send(&mut self, queued: Queued) -> Sent {
+        while self.files.try_join_next().is_some() {}
+        if let Queued::Entry { content: Some(_), .. } = &queued
+            && !self.results.is_finished()
+            && let Some(mut feed) = self.feed.beside()
+        {
+            let shared = self.shared.clone();
+            // Dropped in the middle of a content, its feed breaks off that file alone; failures come as results.
+            self.files.spawn(async move { drop(send_one(&shared, &mut feed, queued).await) });
+            return Sent::Whole;
+        }
         let sent = tokio::select! {
-            sent = send_one(&self.shared, &self.feed, queued) => sent,
+            sent = send_one(&self.shared, &mut self.feed, queued) => sent,
             ended = &mut self.results => {
                 self.ended = Some(ended.unwrap_or(Ok(())));
                 return Sent::ExporterGone;
@@ -554,13 +585,22 @@ impl Export {
     }
 
     /// Waits for the results of all that was sent; whether there can be another export.
-    async fn end(self) -> bool {
+    async fn end(mut self) -> bool {
+        while self.ended.is_none() {
+            tokio::select! {
+                biased;
+                file = self.files.join_next() => if file.is_none() { break },
+                ended = &mut self.results => self.ended = Some(ended.unwrap_or(Ok(()))),
+            }
+        }
+        drop(self.files);
         drop(self.feed);
         let early = self.ended.is_some();
         let ended = match self.ended {
             Some(ended) => ended,
             None => self.results.await.unwrap_or(Ok(())),
         };
+        let call = self.shared.exporter.exporting();
         let outstanding = mem::take(&mut self.shared.state().outstanding);
         match ended {
             Err(error) => {
@@ -569,14 +609,15 @@ impl Export {
             }
             Ok(()) if early => {
                 let text = "the exporter ended the export before everything was sent";
-                self.shared.failed(&self.shared.of_exporter(ErrorKind::Wrong, "", text));
+                self.shared.failed(&self.shared.of_exporter(ErrorKind::Wrong, call, "", text));
                 return false;
             }
             Ok(()) => {}
         }
         for ((path, xattr), sent) in outstanding {
             if !sent.iter().all(|sent| sent.broken_off) {
-                let error = self.shared.of_exporter(ErrorKind::Wrong, &shown(&path, xattr.as_deref()), "no result came for it");
+                let path = shown(&path, xattr.as_deref());
+                let error = self.shared.of_exporter(ErrorKind::Wrong, call, &path, "no result came for it");
                 self.shared.failed(&error);
             }
         }
@@ -591,7 +632,7 @@ async fn take_results(shared: Arc<Shared>, mut results: Results) -> Result<(), E
     Ok(())
 }
 
-async fn send_one(shared: &Shared, feed: &Feed, queued: Queued) -> Result<Sent, Error> {
+async fn send_one(shared: &Shared, feed: &mut Feed, queued: Queued) -> Result<Sent, Error> {
     match queued {
         Queued::Xattr { xattr, receipt, .. } if shared.state().lacking.contains(&xattr.path) => {
             if let Some(receipt) = receipt {
@@ -618,7 +659,7 @@ async fn send_one(shared: &Shared, feed: &Feed, queued: Queued) -> Result<Sent, 
 
 async fn send_content(
     shared: &Shared,
-    feed: &Feed,
+    feed: &mut Feed,
     entry: Box<Entry>,
     receipt: Option<Receipt>,
     mut content: Content,
@@ -644,6 +685,10 @@ async fn send_content(
     let (kept, given_back) = if shared.waits_for_results { (receipt, None) } else { (None, receipt) };
     let key = shared.expect(What::Entry(entry.clone()), kept);
     feed.entry(&entry).await?;
+    if !feed.wants_content() {
+        drop(content);
+        return finish_content(shared, feed, &key, 0, given_back).await;
+    }
     for piece in first {
         (shared.watch)(Event::Bytes(piece.len() as u64));
         feed.content(piece).await?;
@@ -668,9 +713,19 @@ async fn send_content(
             }
         }
     }
-    shared.expected(&key, |sent| sent.bytes = bytes);
+    finish_content(shared, feed, &key, bytes, given_back).await
+}
+
+async fn finish_content(
+    shared: &Shared,
+    feed: &mut Feed,
+    key: &Key,
+    bytes: u64,
+    receipt: Option<Receipt>,
+) -> Result<Sent, Error> {
+    shared.expected(key, |sent| sent.bytes = bytes);
     feed.end_of_content().await?;
-    if let Some(receipt) = given_back {
+    if let Some(receipt) = receipt {
         receipt.done();
     }
     Ok(Sent::Whole)

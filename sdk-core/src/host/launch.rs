@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::CommandLine;
+use super::{CommandLine, Generation};
 use crate::{HostOptions, secrets};
 
 /// What an instance of a connector is made from: the executable, the configuration, and what it is told of the host.
@@ -13,6 +13,11 @@ use crate::{HostOptions, secrets};
 pub struct Launch {
     /// The executable and its arguments.
     pub command: CommandLine,
+    /// The generation of the protocol in which it is spoken to.
+    pub generation: Generation,
+    /// Whether a generation other than the newest is named to the connector by the arguments `--protocol 1.0`, as a manifest
+    /// for plakar 1.0 does. A connector that knows only that generation need not understand them.
+    pub names_generation: bool,
     /// The protocol under which the connector is addressed: `fs` in `fs:///srv`.
     pub protocol: String,
     /// What the connector is told of the host. A store is told nothing.
@@ -53,6 +58,8 @@ impl Launch {
         }
         Launch {
             command,
+            generation: Generation::default(),
+            names_generation: true,
             protocol: location.split_once("://").map_or("", |(protocol, _)| protocol).to_owned(),
             host: this_machine(),
             first_answer: Duration::from_secs(30),
@@ -68,6 +75,15 @@ impl Launch {
             secrets::remember(value);
         }
         self.config.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// The arguments that the executable is started with.
+    pub(super) fn arguments(&self) -> impl Iterator<Item = &str> {
+        let named = (self.generation != Generation::V1_1 && self.names_generation)
+            .then_some(["--protocol", self.generation.name()])
+            .into_iter()
+            .flatten();
+        self.command.arguments.iter().map(String::as_str).chain(named)
     }
 
     /// The user's options, `location` among them.

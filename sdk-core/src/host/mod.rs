@@ -25,19 +25,30 @@
 
 mod command_line;
 mod connection;
+mod contents;
 mod copy;
 mod error;
+mod exporter;
+mod generation;
+mod importer;
 mod launch;
 mod process;
+mod store;
+mod streams;
+mod v1_0;
 mod v1_1;
 mod values;
 
 pub use command_line::CommandLine;
+pub use contents::Contents;
 pub use copy::{Copied, Event, copy};
 pub use error::{Error, ErrorKind};
+pub use exporter::{Exporter, Feed, Results};
+pub use generation::Generation;
+pub use importer::{Importer, Receipt, Scan};
 pub use launch::{Launch, Stderr, this_machine};
 pub use process::Process;
-pub use v1_1::{Contents, Exporter, Feed, Importer, Receipt, Results, Scan, Store};
+pub use store::Store;
 pub use values::{Entry, Item, Outcome, Xattr};
 
 /// The largest piece of content that is sent at once.

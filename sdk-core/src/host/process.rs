@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tonic::{Code, Response, Status};
 
 use super::connection::{self, Channel, Heard};
-use super::{Error, ErrorKind, Launch, Stderr};
+use super::{Error, ErrorKind, Generation, Launch, Stderr};
 use crate::secrets;
 
 /// How long a process that has broken its connection may take to be gone, so that the message can say how it ended.
@@ -45,6 +45,7 @@ pub(super) struct Link(Arc<Shared>);
 
 struct Shared {
     name: String,
+    generation: Generation,
     heard: Arc<Heard>,
     /// How the connection ended: with the error's text, empty if there was none.
     broke: watch::Receiver<Option<String>>,
@@ -58,7 +59,7 @@ impl Process {
     pub async fn spawn(launch: &Launch) -> Result<Process, Error> {
         let name = launch.command.name();
         let mut command = Command::new(&launch.command.program);
-        command.args(&launch.command.arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(launch.arguments()).stdin(Stdio::piped()).stdout(Stdio::piped());
         if let Stderr::Lines(_) = launch.stderr {
             command.stderr(Stdio::piped());
         }
@@ -87,7 +88,8 @@ impl Process {
             let error = run.await;
             let _ = broken.send(Some(error.unwrap_or_default()));
         });
-        let link = Link(Arc::new(Shared { name, heard, broke, exit, lost: AtomicBool::new(false) }));
+        let link =
+            Link(Arc::new(Shared { name, generation: launch.generation, heard, broke, exit, lost: AtomicBool::new(false) }));
         Ok(Process { link, channel, pid, grace: launch.grace, kill, driver, stderr: Mutex::new(stderr) })
     }
 
@@ -108,14 +110,18 @@ impl Process {
     pub(super) async fn init<T>(
         &self,
         role: &str,
-        patience: Duration,
+        launch: &Launch,
         answer: impl Future<Output = Result<Response<T>, Status>>,
     ) -> Result<T, Error> {
+        let patience = launch.first_answer;
         let error = match timeout(patience, answer).await {
             Ok(Ok(answer)) => return Ok(answer.into_inner()),
             Ok(Err(status)) if not_served(&status) => {
-                let said = if status.message().is_empty() { String::new() } else { format!(" ({})", status.message()) };
-                let text = format!("the connector does not serve as {role}{said}; name the right role, or executable");
+                let said = said(&status);
+                let text = format!(
+                    "the connector does not serve as {role} in generation {} of the protocol{said}; name the right role, executable or generation",
+                    launch.generation
+                );
                 Error::new(ErrorKind::Refused, &self.link.0.name, "Init", text)
             }
             Ok(Err(status)) => self.link.explain("Init", None, status).await,
@@ -193,9 +199,26 @@ impl Link {
         Error::new(ErrorKind::Wrong, &self.0.name, call, text)
     }
 
+    /// An answer that tells of an error.
+    pub(super) fn refused(&self, call: &'static str, text: impl AsRef<str>) -> Error {
+        Error::new(ErrorKind::Refused, &self.0.name, call, text)
+    }
+
+    /// What this side cannot ask for.
+    pub(super) fn impossible(&self, call: &'static str, text: impl AsRef<str>) -> Error {
+        Error::new(ErrorKind::Local, &self.0.name, call, text)
+    }
+
     /// Why a call failed: the connector's own text, or what became of it.
     pub(super) async fn explain(&self, call: &'static str, path: Option<&str>, status: Status) -> Error {
         let (kind, text) = match connection::broken(&status) {
+            None if not_served(&status) => {
+                let said = said(&status);
+                let (ours, other) = (self.0.generation, self.0.generation.other());
+                let text =
+                    format!("the connector has no such call, which belongs to generation {ours}{said}; does it speak {other}?");
+                (ErrorKind::Wrong, text)
+            }
             None => (ErrorKind::Refused, answered(&status)),
             Some(cause) => self.lost(cause).await,
         };
@@ -203,6 +226,39 @@ impl Link {
         match path {
             Some(path) => error.at(path),
             None => error,
+        }
+    }
+
+    /// The answer to a call.
+    pub(super) async fn answer<T>(
+        &self,
+        call: &'static str,
+        about: Option<&str>,
+        answer: Result<Response<T>, Status>,
+    ) -> Result<T, Error> {
+        match answer {
+            Ok(answer) => Ok(answer.into_inner()),
+            Err(status) => Err(self.explain(call, about, status).await),
+        }
+    }
+
+    /// Waits for the answer to a `Put`, or for the failure on this side which breaks it off.
+    pub(super) async fn uploaded(
+        &self,
+        call: &'static str,
+        about: &str,
+        answer: impl Future<Output = Result<i64, Status>>,
+        failure: oneshot::Receiver<io::Error>,
+    ) -> Result<u64, Error> {
+        tokio::select! {
+            answer = answer => match answer {
+                Ok(written) => Ok(u64::try_from(written).unwrap_or(0)),
+                Err(status) => Err(self.explain(call, Some(about), status).await),
+            },
+            Ok(error) = failure => {
+                let text = format!("broken off: {}", crate::Error::from(error));
+                Err(Error::new(ErrorKind::Local, self.name(), call, text).at(about))
+            }
         }
     }
 
@@ -245,6 +301,11 @@ fn not_served(status: &Status) -> bool {
     let text = status.message();
     let of_the_library = text.is_empty() || text.starts_with("unknown service") || text.starts_with("unknown method");
     status.code() == Code::Unimplemented && of_the_library
+}
+
+/// The text of a status in brackets, if it has one.
+fn said(status: &Status) -> String {
+    if status.message().is_empty() { String::new() } else { format!(" ({})", status.message()) }
 }
 
 fn answered(status: &Status) -> String {

@@ -110,6 +110,8 @@ pub struct Xattr {
 /// What became of something that an exporter was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
+    /// The call that it is the answer to: `Export`, and in generation 1.0 each has its own.
+    pub call: &'static str,
     /// The path of the entry.
     pub path: String,
     /// The extended attribute of that entry which it is about, if any.

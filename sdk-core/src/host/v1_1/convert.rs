@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::EXPORTING;
 use super::wire::plakar::connectors as wire;
 use crate::host::{Entry, Item, Launch, Outcome, Xattr};
 use crate::wire::{file_info_from_wire, file_info_to_wire};
@@ -95,6 +96,7 @@ pub(super) fn open_record(item: &Item) -> wire::Record {
 pub(super) fn outcome(result: wire::Result) -> Option<Outcome> {
     let header = result.header?;
     Some(Outcome {
+        call: EXPORTING,
         path: header.pathname,
         xattr: header.is_xattr.then_some(header.xattr_name),
         error: (!result.error.is_empty()).then_some(result.error),
