@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use kloset_sdk::host::{Launch, Stderr};
+use kloset_sdk::host::{Error, Generation, Launch, Stderr};
 use kloset_sdk::{Mac, Range, Resource};
 
 use crate::Stop;
@@ -33,6 +33,15 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
 
+    /// The generation of the protocol to speak: 1.1 as plakar 1.1 does, or 1.0. A connector is started for 1.0 with the
+    /// arguments --protocol 1.0 after its own, as a manifest for plakar 1.0 has them
+    #[arg(long, global = true, value_name = "1.0|1.1", default_value = "1.1")]
+    pub(crate) generation: Generation,
+
+    /// Do not add --protocol 1.0 to the arguments: for a connector that knows generation 1.0 alone
+    #[arg(long, global = true)]
+    no_protocol_argument: bool,
+
     /// How long a connector may take to answer its first call
     #[arg(long, global = true, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     timeout: Duration,
@@ -57,6 +66,13 @@ pub(crate) enum Command {
     /// Put, get, list and delete objects of a store
     #[command(after_help = CONNECTORS)]
     Store(Store),
+}
+
+impl Arguments {
+    /// Whether connectors are told the generation by an argument.
+    pub(crate) fn names_generation(&self) -> bool {
+        self.generation != Generation::V1_1 && !self.no_protocol_argument
+    }
 }
 
 impl Command {
@@ -283,7 +299,7 @@ impl Connector {
 impl Copy {
     pub(crate) fn importer(&self, arguments: &Arguments, output: &Arc<Output>) -> Result<Launch, Stop> {
         let mut launch = launch(arguments, &self.from, &self.from_options, output)?;
-        self.wishes.tell(&mut launch);
+        self.wishes.tell(&mut launch)?;
         Ok(launch)
     }
 
@@ -295,10 +311,16 @@ impl Copy {
 }
 
 impl Wishes {
-    pub(crate) fn tell(&self, launch: &mut Launch) {
+    pub(crate) fn tell(&self, launch: &mut Launch) -> Result<(), Stop> {
+        if launch.generation == Generation::V1_0 && !self.exclude.is_empty() {
+            let text =
+                "--exclude: generation 1.0 of the protocol has no room for patterns; plakar 1.0 leaves files out by itself";
+            return Err(Stop::not_started(Error::local(text)));
+        }
         launch.host.excludes.clone_from(&self.exclude);
         launch.host.no_xattr = self.no_xattr;
         launch.host.max_concurrency = self.jobs.unwrap_or(launch.host.max_concurrency);
+        Ok(())
     }
 }
 
@@ -313,6 +335,8 @@ fn launch(
     for (key, value) in options {
         launch.option(key, value);
     }
+    launch.generation = arguments.generation;
+    launch.names_generation = !arguments.no_protocol_argument;
     launch.first_answer = arguments.timeout;
     launch.grace = arguments.exit_timeout;
     let output = output.clone();

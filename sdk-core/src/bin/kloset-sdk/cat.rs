@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kloset_sdk::host::{Error, Importer, Item};
+use kloset_sdk::host::{Error, Generation, Importer, Item};
 use kloset_sdk::path;
 
 use crate::Stop;
@@ -11,7 +11,11 @@ use crate::output::Output;
 
 pub(crate) async fn run(arguments: &Arguments, cat: &Cat, output: &Arc<Output>) -> Result<(), Stop> {
     let mut launch = cat.connector.launch(arguments, output)?;
-    cat.wishes.tell(&mut launch);
+    cat.wishes.tell(&mut launch)?;
+    if let (Some(name), Generation::V1_0) = (&cat.xattr, launch.generation) {
+        let text = format!("--xattr {name}: generation 1.0 of the protocol has no room for the values of attributes");
+        return Err(Stop::not_started(Error::local(text)));
+    }
     let importer = Importer::start(&launch).await.map_err(Stop::not_started)?;
     let wanted = match cat.path.as_str() {
         absolute if absolute.starts_with('/') => path::clean(absolute),

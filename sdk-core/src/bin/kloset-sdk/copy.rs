@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use indicatif::{BinaryBytes, ProgressBar};
 use kloset_sdk::Flags;
-use kloset_sdk::host::{Copied, Event, Exporter, Importer, Item, Launch, copy};
+use kloset_sdk::host::{Copied, Event, Exporter, Generation, Importer, Item, Launch, copy};
 use serde_json::json;
 
 use crate::arguments::{Arguments, Copy};
@@ -26,6 +26,7 @@ pub(crate) async fn run(arguments: &Arguments, what: &Copy, output: &Arc<Output>
         }
     };
 
+    let left_out = Arc::new(LeftOut::default());
     let bar = output.progress(Some(0)).cloned();
     let counting = bar.clone().filter(|_| !importer.location().flags.contains(Flags::STREAM)).map(|bar| {
         let from = from.clone();
@@ -33,7 +34,7 @@ pub(crate) async fn run(arguments: &Arguments, what: &Copy, output: &Arc<Output>
     });
     let begun = Instant::now();
     let jobs = from.host.max_concurrency as usize;
-    let copied = copy(&importer, &exporter, jobs, watch(what, output, bar)).await;
+    let copied = copy(&importer, &exporter, jobs, watch(what, output, bar, left_out.clone())).await;
     let took = begun.elapsed();
     if let Some(counting) = counting {
         counting.abort();
@@ -44,12 +45,13 @@ pub(crate) async fn run(arguments: &Arguments, what: &Copy, output: &Arc<Output>
         }
     }
 
-    let Copied { files, directories, others, xattrs, bytes, .. } = copied;
+    left_out.tell(&importer, output);
+    let Copied { files, directories, others, xattrs, bytes, left_out, .. } = copied;
     let errors = output.errors();
     if what.json {
         output.object(&json!({
             "event": "summary", "files": files, "directories": directories, "others": others, "xattrs": xattrs,
-            "bytes": bytes, "errors": errors, "seconds": took.as_secs_f64(),
+            "bytes": bytes, "left_out": left_out, "errors": errors, "seconds": took.as_secs_f64(),
         }));
     }
     let rate = BinaryBytes((bytes as f64 / took.as_secs_f64().max(1e-9)) as u64);
@@ -66,7 +68,44 @@ pub(crate) async fn run(arguments: &Arguments, what: &Copy, output: &Arc<Output>
     Ok(())
 }
 
-fn watch(what: &Copy, output: &Arc<Output>, bar: Option<ProgressBar>) -> impl Fn(Event<'_>) + Send + Sync + 'static {
+/// What the generation of the protocol has no room for.
+#[derive(Default)]
+struct LeftOut {
+    entries: AtomicU64,
+    xattrs: AtomicU64,
+}
+
+impl LeftOut {
+    fn add(&self, item: &Item) {
+        let count = if matches!(item, Item::Xattr(_)) { &self.xattrs } else { &self.entries };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn tell(&self, importer: &Importer, output: &Output) {
+        let [entries, xattrs] = [&self.entries, &self.xattrs].map(|count| count.load(Ordering::Relaxed));
+        if entries > 0 {
+            output.remark(&format!(
+                "{} left out: generation 1.0 of the protocol has files, directories and symbolic links only",
+                counted(entries, "entry was", "entries were")
+            ));
+        }
+        if xattrs > 0 && importer.generation() == Generation::V1_0 {
+            output.remark(&show::lost_contents(xattrs));
+        } else if xattrs > 0 {
+            output.remark(&format!(
+                "{} left out: generation 1.0 of the protocol has none",
+                counted(xattrs, "attribute was", "attributes were")
+            ));
+        }
+    }
+}
+
+fn watch(
+    what: &Copy,
+    output: &Arc<Output>,
+    bar: Option<ProgressBar>,
+    left_out: Arc<LeftOut>,
+) -> impl Fn(Event<'_>) + Send + Sync + 'static {
     let (json, verbose, output, entries) = (what.json, what.verbose, output.clone(), AtomicU64::new(0));
     move |event| match event {
         Event::Bytes(bytes) => {
@@ -86,6 +125,13 @@ fn watch(what: &Copy, output: &Arc<Output>, bar: Option<ProgressBar>) -> impl Fn
             }
         }
         Event::Xattr(xattr) if json => output.object(&show::object(&Item::Xattr(xattr.clone()))),
+        Event::LeftOut(item) => {
+            left_out.add(item);
+            if json {
+                let kind = if let Item::Entry(entry) = item { entry.kind() } else { "attribute" };
+                output.object(&json!({ "event": "left-out", "path": item.path(), "type": kind }));
+            }
+        }
         Event::Failed(error) => output.failed(error),
         _ => {}
     }

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use indicatif::BinaryBytes;
-use kloset_sdk::host::{Importer, Item};
+use kloset_sdk::host::{Generation, Importer, Item};
 use serde_json::json;
 
 use crate::arguments::{Arguments, Ls};
@@ -14,12 +14,12 @@ use crate::{Stop, show};
 
 pub(crate) async fn run(arguments: &Arguments, ls: &Ls, output: &Arc<Output>) -> Result<(), Stop> {
     let mut launch = ls.connector.launch(arguments, output)?;
-    ls.wishes.tell(&mut launch);
+    ls.wishes.tell(&mut launch)?;
     let importer = Importer::start(&launch).await.map_err(Stop::not_started)?;
     let bar = if std::io::stdout().is_terminal() { None } else { output.progress(None) };
 
     let mut scan = importer.scan();
-    let (mut entries, mut files, mut bytes) = (0u64, 0u64, 0u64);
+    let (mut entries, mut files, mut bytes, mut xattrs) = (0u64, 0u64, 0u64, 0u64);
     while let Some((item, receipt)) = scan.next().await? {
         if let Item::Entry(entry) = &item {
             entries += 1;
@@ -30,6 +30,7 @@ pub(crate) async fn run(arguments: &Arguments, ls: &Ls, output: &Arc<Output>) ->
                 bar.set_message(format!("{entries} entries"));
             }
         }
+        xattrs += u64::from(matches!(item, Item::Xattr(_)));
         match &item {
             Item::Failed { path, message } => output.failed(&importer.noted(path, message)),
             item if ls.json => output.object(&show::object(item)),
@@ -40,6 +41,9 @@ pub(crate) async fn run(arguments: &Arguments, ls: &Ls, output: &Arc<Output>) ->
         receipt.done();
     }
     scan.finish().await?;
+    if xattrs > 0 && importer.generation() == Generation::V1_0 {
+        output.remark(&show::lost_contents(xattrs));
+    }
     let errors = output.errors();
     if ls.json {
         output.object(&json!({

@@ -18,6 +18,8 @@ const READER_WENT_AWAY: i32 = 141;
 pub(crate) struct Output {
     json: bool,
     quiet: bool,
+    /// A connector was told the generation of the protocol by an argument.
+    names_generation: bool,
     stdout: Mutex<BufWriter<Stdout>>,
     line_by_line: bool,
     bar: OnceLock<ProgressBar>,
@@ -29,6 +31,7 @@ impl Output {
         Output {
             json: arguments.command.json(),
             quiet: arguments.quiet,
+            names_generation: arguments.names_generation(),
             stdout: Mutex::new(BufWriter::with_capacity(64 << 10, io::stdout())),
             line_by_line: io::stdout().is_terminal(),
             bar: OnceLock::new(),
@@ -87,6 +90,15 @@ impl Output {
         self.to_stderr(text);
     }
 
+    /// What should be known, and is no error.
+    pub(crate) fn remark(&self, text: &str) {
+        if self.json {
+            self.object(&json!({ "event": "note", "message": text }));
+        } else {
+            self.to_stderr(&format!("kloset-sdk: note: {text}"));
+        }
+    }
+
     /// What was done, for people.
     pub(crate) fn summary(&self, text: &str) {
         if let Some(bar) = self.bar.get() {
@@ -104,10 +116,10 @@ impl Output {
             let [connector, call] = [error.connector(), error.call()].map(|text| (!text.is_empty()).then_some(text));
             let path = error.path();
             self.object(&json!({
-                "event": "error", "connector": connector, "call": call, "path": path, "message": error.text(), "hint": hint(error),
+                "event": "error", "connector": connector, "call": call, "path": path, "message": error.text(), "hint": self.hint(error),
             }));
         } else {
-            let hint = hint(error).map(|hint| format!("; {hint}")).unwrap_or_default();
+            let hint = self.hint(error).map(|hint| format!("; {hint}")).unwrap_or_default();
             self.to_stderr(&format!("kloset-sdk: {error}{hint}"));
         }
     }
@@ -150,14 +162,17 @@ impl Output {
     fn lock(&self) -> MutexGuard<'_, BufWriter<Stdout>> {
         self.stdout.lock().unwrap_or_else(|e| e.into_inner())
     }
-}
 
-/// What to do about an error, where its text does not say so.
-fn hint(error: &Error) -> Option<&'static str> {
-    match (error.kind(), error.call()) {
-        (ErrorKind::Silent, "Init") => Some("see what it waits for, or give it more time with --timeout"),
-        (ErrorKind::Ended, "Init") => Some("see above what it wrote to standard error, or run it by hand"),
-        (ErrorKind::Broken, "Init") => Some("let it print to standard error instead"),
-        _ => None,
+    /// What to do about an error, where its text does not say so.
+    fn hint(&self, error: &Error) -> Option<&'static str> {
+        match (error.kind(), error.call()) {
+            (ErrorKind::Silent, "Init") => Some("see what it waits for, or give it more time with --timeout"),
+            (ErrorKind::Ended, "Init") if self.names_generation => {
+                Some("see above what it wrote to standard error; if it does not know --protocol, try --no-protocol-argument")
+            }
+            (ErrorKind::Ended, "Init") => Some("see above what it wrote to standard error, or run it by hand"),
+            (ErrorKind::Broken, "Init") => Some("let it print to standard error instead"),
+            _ => None,
+        }
     }
 }

@@ -20,6 +20,15 @@ pub(crate) fn counted(number: u64, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })
 }
 
+/// What an importer of generation 1.0 is told that sends attributes.
+pub(crate) fn lost_contents(attributes: u64) -> String {
+    format!(
+        "the importer sent {}: in generation 1.0 of the protocol an attribute goes by the name of its file, and its value may \
+         have come in the place of the file's content",
+        counted(attributes, "attribute", "attributes")
+    )
+}
+
 /// As `ls -l` shows it, with the names of extended attributes at the end.
 pub(crate) fn long(entry: &Entry) -> String {
     let FileInfo { uid, gid, username, groupname, size, modified, .. } = &entry.info;
