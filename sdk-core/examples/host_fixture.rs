@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use kloset_sdk::blocking::{Emitter, Exporter, Importer, Source, Store};
 use kloset_sdk::{
     Acknowledgement, Config, Connector, Content, Context, Error, FileInfo, Flags, Link, Location, Mac, Object, Range, Reader,
-    Record, Resource, Result, Timestamp,
+    Record, Resource, Result, Timestamp, mode,
 };
 
 fn main() -> ExitCode {
@@ -96,6 +96,18 @@ impl Importer for Tree {
         };
         out.emit(owned(Record::file("/srv/data/big", content).size(BIG as u64)))?;
         out.emit(owned(Record::symlink("/srv/data/link", "hello.txt")))?;
+        if how == "pipe" {
+            out.emit(owned(Record::new("/srv/data/pipe", FileInfo { mode: mode::FIFO | 0o600, ..FileInfo::default() })))?;
+        }
+        if how == "names" {
+            for name in ["/srv/data/one", "/srv/data/sub/two", "/srv/data/three"] {
+                let mut record = owned(Record::file(name, Content::bytes("one of three names\n")));
+                (record.info.dev, record.info.ino, record.info.nlink) = (1, 7, 3);
+                out.emit(record)?;
+            }
+            out.emit(owned(Record::directory("/srv/data/sealed").permissions(0o555)))?;
+            out.emit(owned(Record::file("/srv/data/sealed/inside", Content::bytes("inside\n"))))?;
+        }
         if how == "cannot-look" {
             out.emit_error("/srv/data/locked", "permission denied")?;
         }
@@ -164,7 +176,7 @@ impl Exporter for Folder {
     fn create_link(&self, path: &str, link: Link<'_>, _: &FileInfo) -> Result<()> {
         match link {
             Link::Symbolic(target) => Ok(symlink(target, self.path(path))?),
-            _ => Err(Error::not_supported("hard links")),
+            Link::Hard(earlier) => Ok(fs::hard_link(self.path(earlier), self.path(path))?),
         }
     }
 

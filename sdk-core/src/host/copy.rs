@@ -66,7 +66,8 @@ pub enum Event<'a> {
 ///
 /// A directory that is needed before the importer has listed it is waited for, a while; then it is made up, with Plakar's mode
 /// 0700, and sent again when it comes. A content that cannot be read to its end ends that export, so that the exporter knows; the
-/// rest goes on in a new one.
+/// rest goes on in a new one. In generation 1.0 of the protocol every file has a call of its own, which is broken off alone, and
+/// up to `jobs` of them are stored at once.
 pub async fn copy(
     importer: &Importer,
     exporter: &Exporter,

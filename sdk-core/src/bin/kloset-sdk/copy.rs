@@ -61,7 +61,10 @@ pub(crate) async fn run(arguments: &Arguments, what: &Copy, output: &Arc<Output>
         BinaryBytes(bytes),
         counted(directories, "directory", "directories"),
         counted(others, "other entry", "other entries"),
-        counted(xattrs, "attribute", "attributes"),
+        match exporter.generation() {
+            Generation::V1_0 => "no attributes (generation 1.0 has none)".to_owned(),
+            _ => counted(xattrs, "attribute", "attributes"),
+        },
         counted(errors, "error", "errors"),
         took.as_secs_f64(),
     ));
