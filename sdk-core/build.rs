@@ -1,16 +1,26 @@
-//! Compiles the protocol's `.proto` files without a `protoc`.
+//! Compiles the protocol's `.proto` files without a `protoc`, each generation into a folder of its own: their packages have
+//! the same names.
 
 use std::error::Error;
+use std::path::PathBuf;
+
+const GENERATIONS: [&str; 2] = ["v1_0", "v1_1"];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = "proto/v1_1";
     let files = ["importer.proto", "exporter.proto", "store.proto"];
-    println!("cargo:rerun-if-changed={folder}");
-    let descriptors = protox::compile(files, [folder])?;
-    tonic_prost_build::configure()
-        .build_client(std::env::var_os("CARGO_FEATURE_HOST").is_some())
-        .build_transport(false)
-        .bytes(".")
-        .compile_fds(descriptors)?;
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("no OUT_DIR")?);
+    for generation in GENERATIONS {
+        let folder = format!("proto/{generation}");
+        println!("cargo:rerun-if-changed={folder}");
+        let descriptors = protox::compile(files, [folder])?;
+        let out = out.join(generation);
+        std::fs::create_dir_all(&out)?;
+        tonic_prost_build::configure()
+            .out_dir(out)
+            .build_client(std::env::var_os("CARGO_FEATURE_HOST").is_some())
+            .build_transport(false)
+            .bytes(".")
+            .compile_fds(descriptors)?;
+    }
     Ok(())
 }

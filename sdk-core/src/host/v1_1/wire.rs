@@ -2,18 +2,18 @@
 #![allow(missing_docs, unreachable_pub, dead_code, clippy::all)]
 
 pub(super) mod importer {
-    tonic::include_proto!("importer");
+    include!(concat!(env!("OUT_DIR"), "/v1_1/importer.rs"));
 }
 
 pub(super) mod store {
-    tonic::include_proto!("store");
+    include!(concat!(env!("OUT_DIR"), "/v1_1/store.rs"));
 }
 
 pub(super) mod plakar {
     pub(in super::super) mod connectors {
-        tonic::include_proto!("plakar.connectors");
+        include!(concat!(env!("OUT_DIR"), "/v1_1/plakar.connectors.rs"));
     }
     pub(in super::super) mod exporter {
-        tonic::include_proto!("plakar.exporter");
+        include!(concat!(env!("OUT_DIR"), "/v1_1/plakar.exporter.rs"));
     }
 }

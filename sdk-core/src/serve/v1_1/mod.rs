@@ -19,17 +19,17 @@ pub(crate) use store::Server as Store;
 #[allow(missing_docs, unreachable_pub, clippy::all, unused_qualifications)]
 pub(crate) mod wire {
     pub(crate) mod importer {
-        tonic::include_proto!("importer");
+        include!(concat!(env!("OUT_DIR"), "/v1_1/importer.rs"));
     }
     pub(crate) mod store {
-        tonic::include_proto!("store");
+        include!(concat!(env!("OUT_DIR"), "/v1_1/store.rs"));
     }
     pub(crate) mod plakar {
         pub(crate) mod connectors {
-            tonic::include_proto!("plakar.connectors");
+            include!(concat!(env!("OUT_DIR"), "/v1_1/plakar.connectors.rs"));
         }
         pub(crate) mod exporter {
-            tonic::include_proto!("plakar.exporter");
+            include!(concat!(env!("OUT_DIR"), "/v1_1/plakar.exporter.rs"));
         }
     }
 }
