@@ -122,28 +122,24 @@ func Test_on_1_0_an_exporter_keeps_nothing_of_a_file_that_broke_off(t *testing.T
 	})
 }
 
-func Test_on_1_0_a_file_that_the_host_cannot_read_on_and_never_ends_blocks_no_other(t *testing.T) {
+// With -skip-permissions no SetPermissions follows.
+func Test_on_1_0_symbolic_links_are_there_when_their_permissions_never_come(t *testing.T) {
 	each(t, func(t *testing.T, c connector) {
-		ctx := guarded(t)
-		destination := t.TempDir()
-		e := startExporter10(t, ctx, c, destination)
-		for n := range 4 {
-			stream, err := e.BeginFile(ctx, filepath.Join(destination, fmt.Sprint("cut", n)), 10*mib)
-			if err != nil {
-				t.Fatal(err)
+		for _, links := range []int{1, 100} {
+			ctx := guarded(t)
+			destination := t.TempDir()
+			e := startExporter10(t, ctx, c, destination)
+			for n := range links {
+				if err := e.CreateLink(ctx, fmt.Sprint("target ", n), filepath.Join(destination, fmt.Sprint(n)), host.SymbolicLink10); err != nil {
+					t.Error(err)
+				}
 			}
-			if err := e.SendContent(stream, make([]byte, mib)); err != nil {
-				t.Fatal(err)
+			closed(t, ctx, e)
+			for n := range links {
+				if target, err := os.Readlink(filepath.Join(destination, fmt.Sprint(n))); err != nil || target != fmt.Sprint("target ", n) {
+					t.Errorf("link %d of %d: %q, %v", n, links, target, err)
+				}
 			}
-		}
-		if err := e.StoreFile(ctx, filepath.Join(destination, "whole"), 20*mib, bytes.NewReader(make([]byte, 20*mib))); err != nil {
-			t.Error(err)
-		}
-		if err := e.End(); err != nil {
-			t.Error(err)
-		}
-		if names := namesBelow(t, destination); !slices.Equal(names, []string{"whole"}) {
-			t.Errorf("there are %q, instead of the whole file alone", names)
 		}
 	})
 }
