@@ -36,6 +36,11 @@ func (c connector) with(role string) []string {
 	return append(append([]string{}, c.command...), role)
 }
 
+// with10 is the command line of a role, in generation 1.0.
+func (c connector) with10(role string) []string {
+	return append(c.with(role), host.Arguments10...)
+}
+
 // each runs a test once for every connector.
 func each(t *testing.T, test func(t *testing.T, c connector)) {
 	t.Helper()

@@ -134,40 +134,7 @@ func Test_an_importer_gives_a_tree_as_it_is(t *testing.T) {
 					t.Errorf("the root is %q instead of %q", i.Answer.GetRoot(), root)
 				}
 				got := collect(t, ctx, i, workers)
-				for path, text := range got.errors {
-					t.Errorf("%q came as an error: %s", path, text)
-				}
-				expected := map[string]bool{}
-				for _, name := range append(namesBelow(t, root), ".") {
-					local := filepath.Join(root, name)
-					expected[local] = true
-					sameEntry(t, got.entries[local], local)
-					if got.entries[local].GetHasReader() {
-						want, err := os.ReadFile(local)
-						if err != nil {
-							t.Fatal(err)
-						}
-						if have := got.contents[local+"\x00"]; !bytes.Equal(have, want) {
-							t.Errorf("the content of %q differs: %d bytes instead of %d", local, len(have), len(want))
-						}
-					}
-				}
-				for parent := filepath.Dir(root); ; parent = filepath.Dir(parent) {
-					expected[parent] = true
-					if entry := got.entries[parent]; entry == nil {
-						t.Errorf("the parent directory %q did not come", parent)
-					} else if info, _ := os.Lstat(parent); fs.FileMode(entry.GetFileInfo().GetMode()) != info.Mode() {
-						t.Errorf("the parent directory %q has the mode %v instead of %v", parent, fs.FileMode(entry.GetFileInfo().GetMode()), info.Mode())
-					}
-					if parent == "/" {
-						break
-					}
-				}
-				for path := range got.entries {
-					if !expected[path] {
-						t.Errorf("%q came, and is not there", path)
-					}
-				}
+				sameTree(t, got, root)
 				if attributes {
 					sameAttribute(t, got, filepath.Join(root, "coloured"))
 				}
@@ -175,6 +142,45 @@ func Test_an_importer_gives_a_tree_as_it_is(t *testing.T) {
 			})
 		}
 	})
+}
+
+// sameTree expects the tree and its parent directories, with the content of every file.
+func sameTree(t *testing.T, got *collected, root string) {
+	t.Helper()
+	for path, text := range got.errors {
+		t.Errorf("%q came as an error: %s", path, text)
+	}
+	expected := map[string]bool{}
+	for _, name := range append(namesBelow(t, root), ".") {
+		local := filepath.Join(root, name)
+		expected[local] = true
+		sameEntry(t, got.entries[local], local)
+		if got.entries[local].GetHasReader() {
+			want, err := os.ReadFile(local)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if have := got.contents[local+"\x00"]; !bytes.Equal(have, want) {
+				t.Errorf("the content of %q differs: %d bytes instead of %d", local, len(have), len(want))
+			}
+		}
+	}
+	for parent := filepath.Dir(root); ; parent = filepath.Dir(parent) {
+		expected[parent] = true
+		if entry := got.entries[parent]; entry == nil {
+			t.Errorf("the parent directory %q did not come", parent)
+		} else if info, _ := os.Lstat(parent); fs.FileMode(entry.GetFileInfo().GetMode()) != info.Mode() {
+			t.Errorf("the parent directory %q has the mode %v instead of %v", parent, fs.FileMode(entry.GetFileInfo().GetMode()), info.Mode())
+		}
+		if parent == "/" {
+			break
+		}
+	}
+	for path := range got.entries {
+		if !expected[path] {
+			t.Errorf("%q came, and is not there", path)
+		}
+	}
 }
 
 func sameAttribute(t *testing.T, got *collected, local string) {

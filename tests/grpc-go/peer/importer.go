@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"io/fs"
 	"path"
 	"sync"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -52,10 +50,8 @@ type entry struct {
 	open   func() io.Reader
 }
 
-var modified = time.Unix(1_700_000_000, 0)
-
 func (s *importerServer) scan(ctx context.Context, entries chan<- entry) {
-	give := func(pathname string, mode fs.FileMode, size int64) bool {
+	s.settings.tree(func(pathname string, mode fs.FileMode, size int64) bool {
 		e := entry{record: &connectors.Record{
 			Pathname:  pathname,
 			HasReader: mode.IsRegular(),
@@ -72,23 +68,7 @@ func (s *importerServer) scan(ctx context.Context, entries chan<- entry) {
 		case <-ctx.Done():
 			return false
 		}
-	}
-	give("/", fs.ModeDir|0o755, 0)
-	give("/f", fs.ModeDir|0o755, 0)
-	for i := range s.settings.files {
-		if !give(fmt.Sprintf("/f/%07d", i), 0o644, s.settings.size) {
-			return
-		}
-	}
-	if s.settings.records == 0 {
-		return
-	}
-	give("/r", fs.ModeDir|0o755, 0)
-	for i := range s.settings.records {
-		if !give(fmt.Sprintf("/r/%07d", i), 0o644, 0) {
-			return
-		}
-	}
+	})
 }
 
 func (s *importerServer) Import(stream grpc.BidiStreamingServer[importer.ImportRequest, importer.ImportResponse]) error {

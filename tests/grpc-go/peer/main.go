@@ -6,30 +6,36 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"google.golang.org/grpc"
 
 	"kloset-sdk/tests/grpc-go/wire/exporter"
+	"kloset-sdk/tests/grpc-go/wire/exporter10"
 	"kloset-sdk/tests/grpc-go/wire/importer"
+	"kloset-sdk/tests/grpc-go/wire/importer10"
 	"kloset-sdk/tests/grpc-go/wire/store"
+	"kloset-sdk/tests/grpc-go/wire/store10"
 )
 
 func main() {
 	server := grpc.NewServer()
-	role := ""
-	if len(os.Args) == 2 {
-		role = os.Args[1]
-	}
-	switch role {
+	switch strings.Join(os.Args[1:], " ") {
 	case "importer":
 		importer.RegisterImporterServer(server, &importerServer{})
 	case "exporter":
 		exporter.RegisterExporterServer(server, &exporterServer{})
 	case "store":
 		store.RegisterStoreServer(server, &storeServer{})
+	case "importer --protocol 1.0":
+		importer10.RegisterImporterServer(server, &importerServer10{})
+	case "exporter --protocol 1.0":
+		exporter10.RegisterExporterServer(server, &exporterServer10{})
+	case "store --protocol 1.0":
+		store10.RegisterStoreServer(server, &storeServer10{})
 	default:
-		fmt.Fprintln(os.Stderr, "usage: peer importer|exporter|store")
+		fmt.Fprintln(os.Stderr, "usage: peer importer|exporter|store [--protocol 1.0]")
 		os.Exit(2)
 	}
 	// The host may have closed the pipes when the last answers go out.

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
-	"io"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -54,12 +52,7 @@ func (s *storeServer) Delete(context.Context, *store.DeleteRequest) (*store.Dele
 }
 
 func (s *storeServer) List(context.Context, *store.ListRequest) (*store.ListResponse, error) {
-	answer := &store.ListResponse{Macs: make([][]byte, s.settings.macs)}
-	for i := range answer.Macs {
-		answer.Macs[i] = make([]byte, 32)
-		binary.BigEndian.PutUint64(answer.Macs[i], uint64(i))
-	}
-	return answer, nil
+	return &store.ListResponse{Macs: s.settings.listed()}, nil
 }
 
 func (s *storeServer) Put(stream grpc.ClientStreamingServer[store.PutRequest, store.PutResponse]) error {
@@ -70,20 +63,10 @@ func (s *storeServer) Put(stream grpc.ClientStreamingServer[store.PutRequest, st
 	if len(first.GetMac()) != 32 {
 		return status.Errorf(codes.InvalidArgument, "a MAC of %d bytes", len(first.GetMac()))
 	}
-	reader, writer := io.Pipe()
-	go func() {
-		for {
-			message, err := stream.Recv()
-			if err != nil {
-				writer.CloseWithError(err) // io.EOF is the end of the content
-				return
-			}
-			if _, err := writer.Write(message.GetChunk()); err != nil {
-				return
-			}
-		}
-	}()
-	total, err := discard(reader, make([]byte, 256<<10))
+	total, err := receive(func() ([]byte, error) {
+		message, err := stream.Recv()
+		return message.GetChunk(), err
+	})
 	if err != nil {
 		return err
 	}
@@ -93,8 +76,7 @@ func (s *storeServer) Put(stream grpc.ClientStreamingServer[store.PutRequest, st
 func (s *storeServer) Get(request *store.GetRequest, stream grpc.ServerStreamingServer[store.GetResponse]) error {
 	content := &madeUp{end: s.settings.size}
 	if part := request.GetRange(); part != nil {
-		content.at = int64(min(part.GetOffset(), uint64(s.settings.size)))
-		content.end = min(content.at+int64(part.GetLength()), s.settings.size)
+		content = s.settings.part(part.GetOffset(), part.GetLength())
 	}
 	return send(content, func(chunk []byte) error {
 		return stream.Send(&store.GetResponse{Chunk: chunk})

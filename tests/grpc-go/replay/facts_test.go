@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -16,8 +17,11 @@ import (
 
 	"kloset-sdk/tests/grpc-go/wire/connectors"
 	"kloset-sdk/tests/grpc-go/wire/exporter"
+	"kloset-sdk/tests/grpc-go/wire/exporter10"
 	"kloset-sdk/tests/grpc-go/wire/importer"
+	"kloset-sdk/tests/grpc-go/wire/importer10"
 	"kloset-sdk/tests/grpc-go/wire/store"
+	"kloset-sdk/tests/grpc-go/wire/store10"
 )
 
 // facts is what a call's answer says, as far as two connectors on the same data have to agree in it.
@@ -52,6 +56,9 @@ func differences(recorded, now *call) []string {
 	}
 	return found
 }
+
+// givesContent matches the methods whose answers are the parts of one content.
+var givesContent = regexp.MustCompile(`/(Open|Get|OpenReader|GetState|GetPackfile|GetPackfileBlob|GetLock)$`)
 
 // factsOf collects a call's facts.
 func factsOf(c *call) facts {
@@ -90,38 +97,52 @@ func (f facts) addAnswers(c *call) {
 			f.addLocation(a)
 		case *store.InitResponse:
 			f.addLocation(a)
-		case *importer.ImportResponse:
+		case *importer.ImportResponse, *importer10.ScanResponse:
 			stream = true
-			if record := a.GetRecord(); record != nil {
+			record := recordOf(a)
+			if record != nil {
 				f.addRecord(record, c.root)
 				if info := record.GetFileInfo(); info.GetMode()&directory == 0 && info.GetNlink() > 1 {
 					file := [2]uint64{info.GetDev(), info.GetIno()}
 					links[file] = append(links[file], record.GetPathname())
 				}
 			}
-			if a.GetFinished() {
-				f.add("finished", "at the end: %v, with a record: %v", i == len(c.answers)-1, a.GetRecord() != nil)
+			if a, ok := a.(*importer.ImportResponse); ok && a.GetFinished() {
+				f.add("finished", "at the end: %v, with a record: %v", i == len(c.answers)-1, record != nil)
 			}
 		case *exporter.ExportResponse:
 			stream = true
 			f.addResult(a.GetResult())
-		case *importer.OpenResponse:
+		case *importer10.InitResponse:
+			f.add("an error in the answer of Init", "%v", a.Error != nil)
+		case *exporter10.InitResponse, *store10.InitResponse: // which have a cookie of their own
+		case *importer10.InfoResponse:
+			f.addLocation(a)
+		case *exporter10.RootResponse:
+			f.add("the root", "%s", a.GetRootPath())
+		case *store10.GetLocationResponse:
+			f.add("the location", "%s", a.GetLocation())
+		case interface{ GetChunk() []byte }: // of all contents
 			stream = true
 			content = append(content, f.chunk(a.GetChunk())...)
-		case *store.GetResponse:
-			stream = true
-			content = append(content, f.chunk(a.GetChunk())...)
-		case *store.OpenResponse:
+		case interface{ GetConfig() []byte }:
 			f.add("the configuration", "%s", digest(a.GetConfig()))
-		case *store.ModeResponse:
+		case interface{ GetMode() int32 }:
 			f.add("the mode", "%d", a.GetMode())
-		case *store.SizeResponse:
+		case interface{ GetSize() int64 }:
 			f.add("the size", "%d", a.GetSize())
-		case *store.PutResponse:
+		case interface{ GetBytesWritten() int64 }:
 			f.add("the bytes written", "%d", a.GetBytesWritten())
 		case *store.ListResponse:
 			macs := slices.SortedFunc(slices.Values(a.GetMacs()), bytes.Compare)
 			f.add("the list", "%x", macs)
+		case interface{ GetMacs() []*store10.MAC }:
+			var macs []string
+			for _, mac := range a.GetMacs() {
+				macs = append(macs, fmt.Sprintf("%x", mac.GetValue()))
+			}
+			slices.Sort(macs)
+			f.add("the list", "%s", macs)
 		default:
 			f.add("the answer", "{%s}", prototext.Format(a)) // has nothing in it
 		}
@@ -131,7 +152,7 @@ func (f facts) addAnswers(c *call) {
 		f.add(fmt.Sprintf("%q and its hard links", paths[0]), "%q", paths)
 	}
 	switch {
-	case strings.HasSuffix(c.method, "/Get") || c.method == openMethod:
+	case givesContent.MatchString(c.method):
 		f.add("the content", "%s", digest(content))
 	case !stream:
 		f.add("the number of answers", "%d", len(c.answers))
@@ -156,6 +177,34 @@ func digest(content []byte) string {
 // addLocation leaves out the origin, the type and the flags, which are the connector's own.
 func (f facts) addLocation(answer interface{ GetRoot() string }) {
 	f.add("the root", "%s", answer.GetRoot())
+}
+
+// recordOf is the record in an answer of either generation, as it would be in 1.1.
+func recordOf(answer proto.Message) *connectors.Record {
+	switch a := answer.(type) {
+	case *importer.ImportResponse:
+		return a.GetRecord()
+	case *importer10.ScanResponse:
+		found, info := a.GetRecord(), &connectors.FileInfo{}
+		wire, err := proto.Marshal(found.GetFileinfo()) // both have the same twelve fields
+		if err == nil {
+			err = proto.Unmarshal(wire, info)
+		}
+		if err != nil {
+			panic(err)
+		}
+		record := &connectors.Record{
+			Pathname: a.GetPathname(), Error: a.GetError().GetMessage(), Target: found.GetTarget(),
+			HasReader: found != nil && info.GetMode()&goTypes == 0,
+		}
+		if attribute := found.GetXattr(); attribute != nil {
+			record.IsXattr, record.XattrName = true, attribute.GetName()
+		} else if found != nil {
+			record.FileInfo = info
+		}
+		return record
+	}
+	return nil
 }
 
 const (

@@ -5,11 +5,16 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"kloset-sdk/tests/grpc-go/host"
 	"kloset-sdk/tests/grpc-go/wire/connectors"
 	"kloset-sdk/tests/grpc-go/wire/exporter"
+	"kloset-sdk/tests/grpc-go/wire/exporter10"
 	"kloset-sdk/tests/grpc-go/wire/importer"
+	"kloset-sdk/tests/grpc-go/wire/importer10"
 	"kloset-sdk/tests/grpc-go/wire/store"
+	"kloset-sdk/tests/grpc-go/wire/store10"
 )
 
 // Where everything was when the recordings were made, and the protocol of the connector.
@@ -23,6 +28,7 @@ type places struct {
 	protocol       string
 	folder         string
 	withoutOptions bool // leaves the user's options out
+	cookie         string
 }
 
 // here is a recorded path, where it is now.
@@ -70,8 +76,48 @@ func (p places) requestHere(message proto.Message) {
 		p.recordHere(m.GetResult().GetHeader())
 	case *exporter.ExportRequest:
 		p.recordHere(m.GetRecord())
+	default:
+		p.request10Here(message)
 	}
 }
+
+func (p places) request10Here(message proto.Message) {
+	if cookie := message.ProtoReflect().Descriptor().Fields().ByName("cookie"); cookie != nil && p.cookie != "" {
+		message.ProtoReflect().Set(cookie, protoreflect.ValueOfString(p.cookie))
+	}
+	switch m := message.(type) {
+	case *importer10.InitRequest:
+		m.Proto = p.protocol
+		p.configHere(m.Config)
+	case *exporter10.InitRequest:
+		m.Proto = p.protocol
+		p.configHere(m.Config)
+	case *store10.InitRequest:
+		m.Proto = p.protocol
+		p.configHere(m.Config)
+	case *importer10.OpenReaderRequest:
+		m.Pathname = p.here(m.Pathname)
+	case *importer10.CloseReaderRequest:
+		m.Pathname = p.here(m.Pathname)
+	case *exporter10.CreateDirectoryRequest:
+		m.Pathname = p.here(restoredPath(m.Pathname))
+	case *exporter10.SetPermissionsRequest:
+		m.Pathname = p.here(restoredPath(m.Pathname))
+	case *exporter10.StoreFileRequest:
+		if m.GetHeader() != nil {
+			m.GetHeader().Pathname = p.here(restoredPath(m.GetHeader().Pathname))
+		}
+	case *exporter10.CreateLinkRequest:
+		m.Newname = p.here(restoredPath(m.Newname))
+		if m.Ltype == host.HardLink10 {
+			m.Oldname = p.here(restoredPath(m.Oldname))
+		}
+	}
+}
+
+// restoredPath is a path as the host would have made it with the right root. The recorded exporter of 1.0.6 said that its root
+// was its whole location, so that all paths begin with what path.Join makes of rec:///srv/restored.
+func restoredPath(path string) string { return strings.TrimPrefix(path, recordedProtocol+":") }
 
 func (p places) configHere(config map[string]string) {
 	if p.withoutOptions {
@@ -110,14 +156,24 @@ func (p places) answerRecorded(message proto.Message) {
 		if m.GetResult().GetHeader() != nil {
 			m.Result.Header.Pathname = p.recorded(m.Result.Header.Pathname)
 		}
+	case *importer10.InfoResponse:
+		m.Root = p.recorded(m.Root)
+	case *importer10.ScanResponse:
+		m.Pathname = p.recorded(m.Pathname)
+	case *exporter10.RootResponse:
+		m.RootPath = p.recorded(m.RootPath)
+	case *store10.GetLocationResponse:
+		if path, found := strings.CutPrefix(m.Location, p.protocol+"://"); found && p.folder != "" {
+			m.Location = recordedProtocol + "://" + p.recorded(path)
+		}
 	}
 }
 
 // onlyHere tells whether a record is that of a folder above this place, which the recordings cannot have.
 func (p places) onlyHere(message proto.Message) bool {
-	m, ok := message.(*importer.ImportResponse)
-	path := m.GetRecord().GetPathname()
-	return ok && path != "/" && above(path, p.folder) && isPlainFolder(m.GetRecord())
+	record := recordOf(message)
+	path := record.GetPathname()
+	return record != nil && path != "/" && above(path, p.folder) && isPlainFolder(record)
 }
 
 // textRecorded is an error's text, with the places of the recordings.

@@ -292,7 +292,7 @@ func (p *player) takeData(s *reply, data []byte) error {
 		if err != nil || body == nil {
 			return err
 		}
-		answer, err := decode(s.method, false, body)
+		answer, err := p.r.host.decode(s.method, false, body)
 		if err != nil {
 			return err
 		}
@@ -430,6 +430,9 @@ func (p *player) send(f *frame) error {
 		if err := p.await("the connector's SETTINGS", func() bool { return p.settled }); err != nil {
 			return err
 		}
+		if err := p.takeCookie(); err != nil {
+			return err
+		}
 		c := p.r.calls[f.stream]
 		if open, ok := c.requests[0].(*importer.OpenRequest); ok {
 			if err := p.awaitRecord(open.GetRecord()); err != nil {
@@ -443,6 +446,25 @@ func (p *player) send(f *frame) error {
 		return fmt.Errorf("the host's %v was not thought of", f.kind)
 	}
 	return p.framer.WriteRawFrame(f.kind, f.flags, f.stream, f.payload)
+}
+
+// takeCookie puts the cookie that Init has answered with into everything that the host says from here on. That of the
+// recordings was empty.
+func (p *player) takeCookie() error {
+	init := p.streams[p.r.order[0]]
+	if init == nil || len(init.answers) == 0 || p.here.cookie != "" {
+		return nil
+	}
+	answer, ok := init.answers[0].(interface{ GetCookie() string })
+	if !ok || answer.GetCookie() == "" {
+		return nil
+	}
+	p.here.cookie = answer.GetCookie()
+	again, err := read(p.r.host, p.r.name, p.here)
+	if err == nil {
+		p.r.frames = again.frames // the same ones, only their bytes have changed
+	}
+	return err
 }
 
 // awaitRecord waits for a record of an import, before the host says something about it.

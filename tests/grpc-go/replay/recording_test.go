@@ -22,15 +22,30 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
+	"kloset-sdk/tests/grpc-go/host"
 	_ "kloset-sdk/tests/grpc-go/wire/exporter"
+	_ "kloset-sdk/tests/grpc-go/wire/exporter10"
 	_ "kloset-sdk/tests/grpc-go/wire/importer"
+	_ "kloset-sdk/tests/grpc-go/wire/importer10"
 	_ "kloset-sdk/tests/grpc-go/wire/store"
+	_ "kloset-sdk/tests/grpc-go/wire/store10"
 )
 
-const recordings = "../../recordings/plakar-1.1.4"
+// version is a version of plakar that was recorded.
+type version struct {
+	folder    string
+	below     string   // what comes before the names of its generation's messages in Go
+	arguments []string // what its manifests add to the role
+}
+
+var (
+	plakar114 = &version{folder: "../../recordings/plakar-1.1.4"}
+	plakar106 = &version{folder: "../../recordings/plakar-1.0.6", below: "v1_0.", arguments: host.Arguments10}
+)
 
 // recording is what a host and one process of a connector said to each other.
 type recording struct {
+	host   *version
 	name   string
 	frames []frame          // of the host, all of them in their order
 	calls  map[uint32]*call // by stream
@@ -62,21 +77,32 @@ type frame struct {
 }
 
 // load reads a recording, and puts the places of now into what the host wrote.
-func load(t *testing.T, name string, here places) *recording {
+func load(t *testing.T, host *version, name string, here places) *recording {
 	t.Helper()
-	r := &recording{name: name, calls: map[uint32]*call{}}
-	after, err := r.readEvents(filepath.Join(recordings, name+".jsonl.gz"))
+	r, err := read(host, name, here)
+	if err != nil {
+		t.Fatalf("the recording %s of %s: %v", name, host.folder, err)
+	}
+	if host == plakar106 {
+		expectBetter(t, r)
+	}
+	return r
+}
+
+func read(host *version, name string, here places) (*recording, error) {
+	r := &recording{host: host, name: name, calls: map[uint32]*call{}}
+	after, err := r.readEvents(filepath.Join(host.folder, name+".jsonl.gz"))
 	if err == nil {
-		err = r.readFrames(filepath.Join(recordings, name+".host.bin.gz"), here, after)
+		err = r.readFrames(filepath.Join(host.folder, name+".host.bin.gz"), here, after)
 	}
 	if err != nil {
-		t.Fatalf("the recording %s: %v", name, err)
+		return nil, err
 	}
 	init := r.calls[r.order[0]].requests[0].(interface{ GetConfig() map[string]string })
 	for _, c := range r.calls {
 		c.root = strings.TrimPrefix(init.GetConfig()["location"], recordedProtocol+"://")
 	}
-	return r
+	return r, nil
 }
 
 func unpack(path string) ([]byte, error) {
@@ -130,7 +156,7 @@ func (r *recording) readEvents(path string) (map[uint32]*doneBefore, error) {
 			r.order = append(r.order, e.Stream)
 			after[e.Stream] = &doneBefore{call: len(r.ended)}
 		case "host message", "connector message":
-			message, err := decode(c.method, e.By == "host", e.Wire)
+			message, err := r.host.decode(c.method, e.By == "host", e.Wire)
 			if err != nil {
 				return nil, err
 			}
@@ -153,9 +179,9 @@ func (r *recording) readEvents(path string) (map[uint32]*doneBefore, error) {
 }
 
 // decode makes a message of a method's request or answer.
-func decode(method string, request bool, wire []byte) (proto.Message, error) {
+func (v *version) decode(method string, request bool, wire []byte) (proto.Message, error) {
 	service, name, _ := strings.Cut(strings.TrimPrefix(method, "/"), "/")
-	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service))
+	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(v.below + service))
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +278,7 @@ func (r *recording) split(c *call, data []byte, here places) ([]sentMessage, err
 			return nil, fmt.Errorf("no whole message at %d: %v", at, err)
 		}
 		n := len(messages)
-		decoded, err := decode(c.method, true, body)
+		decoded, err := r.host.decode(c.method, true, body)
 		if err != nil {
 			return nil, err
 		}

@@ -9,7 +9,7 @@ import (
 
 func Test_the_committed_code_is_what_the_proto_files_give(t *testing.T) {
 	fresh := t.TempDir()
-	command := exec.Command("go", "run", "kloset-sdk/tests/grpc-go/wire/generate", "../../../sdk-core/proto/v1_1", fresh)
+	command := exec.Command("go", "run", "kloset-sdk/tests/grpc-go/wire/generate", "../../../sdk-core/proto", fresh)
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("generate: %v\n%s", err, output)
 	}

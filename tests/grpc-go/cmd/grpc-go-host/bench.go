@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,18 +19,21 @@ type work struct {
 	count   int64  // how many objects
 	streams int    // how many calls at once, where the host decides
 	run     func(ctx context.Context, b *bench) (moved, error)
+
+	run10     func(ctx context.Context, b *bench) (moved, error) // in generation 1.0
+	streams10 int                                                // where not as many as above
 }
 
 var works = []work{
-	{name: "get", role: "store", size: 128 << 20, count: 8, streams: 1, run: benchGet},
-	{name: "get4", role: "store", size: 128 << 20, count: 8, streams: 4, run: benchGet},
-	{name: "put", role: "store", size: 128 << 20, count: 8, streams: 1, run: benchPut},
-	{name: "open", role: "importer", size: 16 << 20, count: 64, streams: 4, run: benchOpen},
-	{name: "open-small", role: "importer", size: 4 << 10, count: 20_000, streams: 8, run: benchOpen},
-	{name: "export", role: "exporter", size: 16 << 20, count: 64, streams: 1, run: benchExport},
-	{name: "export-small", role: "exporter", size: 4 << 10, count: 20_000, streams: 1, run: benchExport},
-	{name: "import", role: "importer", size: 0, count: 300_000, streams: 1, run: benchImport},
-	{name: "list", role: "store", size: 0, count: 100_000, streams: 1, run: benchList},
+	{name: "get", role: "store", size: 128 << 20, count: 8, streams: 1, run: benchGet, run10: benchGet10},
+	{name: "get4", role: "store", size: 128 << 20, count: 8, streams: 4, run: benchGet, run10: benchGet10},
+	{name: "put", role: "store", size: 128 << 20, count: 8, streams: 1, run: benchPut, run10: benchPut10},
+	{name: "open", role: "importer", size: 16 << 20, count: 64, streams: 4, run: benchOpen, run10: benchOpen10},
+	{name: "open-small", role: "importer", size: 4 << 10, count: 20_000, streams: 8, run: benchOpen, run10: benchOpen10},
+	{name: "export", role: "exporter", size: 16 << 20, count: 64, streams: 1, run: benchExport, run10: benchExport10, streams10: 4},
+	{name: "export-small", role: "exporter", size: 4 << 10, count: 20_000, streams: 1, run: benchExport, run10: benchExport10, streams10: 8},
+	{name: "import", role: "importer", size: 0, count: 300_000, streams: 1, run: benchImport, run10: benchScan10},
+	{name: "list", role: "store", size: 0, count: 100_000, streams: 1, run: benchList, run10: benchList10},
 }
 
 // moved is what a work has moved.
@@ -67,6 +71,7 @@ func runBench(ctx context.Context, arguments []string) error {
 	scale := b.flags.Float64("scale", 1, "multiplies the number of objects")
 	b.flags.IntVar(&b.rounds, "rounds", 20, "list: how often to list")
 	b.flags.BoolVar(&b.real, "real", false, "a store that keeps things: create it, and put what get reads and list lists, in a process of its own before")
+	older := generationFlag(b.flags)
 	ctx, cancel, words, command, err := b.flags.parse(ctx, arguments)
 	if err != nil {
 		return err
@@ -81,6 +86,11 @@ func runBench(ctx context.Context, arguments []string) error {
 	if b.work, err = findWork(words[0]); err != nil {
 		return err
 	}
+	prepare := b.prepare
+	if older.is10 {
+		b.run, prepare = b.run10, b.prepare10
+		b.streams = cmp.Or(b.streams10, b.streams)
+	}
 	b.command = command
 	if *size >= 0 {
 		b.size = *size
@@ -93,7 +103,7 @@ func runBench(ctx context.Context, arguments []string) error {
 	}
 	b.count = max(1, int64(float64(b.count)**scale))
 	if b.real && b.role == "store" {
-		if err := b.prepare(ctx); err != nil {
+		if err := prepare(ctx); err != nil {
 			return fmt.Errorf("prepare: %w", err)
 		}
 	}

@@ -25,11 +25,14 @@ func benchMAC(family byte, i int64) []byte {
 }
 
 func (b *bench) startStore(ctx context.Context) (*host.Store, error) {
-	config := b.flags.configuration(map[string]string{"size": fmt.Sprint(b.size), "macs": fmt.Sprint(b.count)})
+	return host.StartStore(ctx, b.command, b.flags.proto, b.storeConfig(), b.flags.options(b.streams))
+}
+
+func (b *bench) storeConfig() map[string]string {
 	if b.real {
-		config = b.flags.configuration(nil)
+		return b.flags.configuration(nil)
 	}
-	return host.StartStore(ctx, b.command, b.flags.proto, config, b.flags.options(b.streams))
+	return b.flags.configuration(map[string]string{"size": fmt.Sprint(b.size), "macs": fmt.Sprint(b.count)})
 }
 
 // onStore times a work on an open store.

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"kloset-sdk/tests/grpc-go/host"
 )
 
 // contender is a connector that is measured.
@@ -36,11 +38,12 @@ type row struct {
 func runBenchTable(ctx context.Context, arguments []string) error {
 	c := newFlags("bench-table", "bench", "/")
 	var connectors list
-	c.Var(&connectors, "connector", "`NAME=COMMAND`, may be repeated, the first is the peer; the role is added as the last argument")
+	c.Var(&connectors, "connector", "`NAME=COMMAND`, may be repeated, the first is the peer; the role is added as an argument")
 	pairs := c.Int("pairs", 5, "how many rounds; in each of them every connector does the work once")
 	names := c.String("works", "", "a comma-separated list (by default all)")
 	scale := c.Float64("scale", 1, "multiplies the number of objects of every work")
 	output := c.String("json", "", "write the rows to this `file`")
+	older := generationFlag(c)
 	ctx, cancel, words, command, err := c.parse(ctx, arguments)
 	if err != nil {
 		return err
@@ -53,6 +56,10 @@ func runBenchTable(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return err
 	}
+	var added []string // to the role
+	if older.is10 {
+		added = host.Arguments10
+	}
 	var chosen []work
 	for _, w := range works {
 		if *names == "" || slices.Contains(strings.Split(*names, ","), w.name) {
@@ -62,7 +69,7 @@ func runBenchTable(ctx context.Context, arguments []string) error {
 	if *names != "" && len(chosen) != len(strings.Split(*names, ",")) {
 		return fmt.Errorf("not every work of %q is known", *names)
 	}
-	shared := []string{"-proto", c.proto, "-location", c.location, "-timeout", c.timeout.String(), "-scale", fmt.Sprint(*scale)}
+	shared := []string{"-proto", c.proto, "-location", c.location, "-timeout", c.timeout.String(), "-scale", fmt.Sprint(*scale), "-generation", older.String()}
 	for key, value := range c.config {
 		shared = append(shared, "-config", key+"="+value)
 	}
@@ -74,7 +81,7 @@ func runBenchTable(ctx context.Context, arguments []string) error {
 		for pair := range *pairs {
 			for i, contender := range contenders {
 				fmt.Fprintf(os.Stderr, "\r\x1b[K%s, round %d of %d: %s", w.name, pair+1, *pairs, contender.name)
-				one, err := measureApart(ctx, w, contender, shared)
+				one, err := measureApart(ctx, w, contender, added, shared)
 				if err != nil {
 					fmt.Fprintln(os.Stderr)
 					return fmt.Errorf("%s, %s: %w", w.name, contender.name, err)
@@ -114,12 +121,12 @@ func parseContenders(connectors list) ([]contender, error) {
 }
 
 // measureApart measures in a process of its own, so that no measurement finds another's heap.
-func measureApart(ctx context.Context, w work, c contender, shared []string) (measured, error) {
+func measureApart(ctx context.Context, w work, c contender, added, shared []string) (measured, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return measured{}, err
 	}
-	arguments := slices.Concat([]string{"bench", w.name}, shared, []string{"--"}, c.command, []string{w.role})
+	arguments := slices.Concat([]string{"bench", w.name}, shared, []string{"--"}, c.command, []string{w.role}, added)
 	command := exec.CommandContext(ctx, self, arguments...)
 	var complaints bytes.Buffer
 	command.Stderr = &complaints

@@ -71,6 +71,30 @@ func (c *common) options(concurrency int) host.Options {
 
 var errNoCommand = errors.New("no connector was named: put -- EXECUTABLE ARGS at the end")
 
+// generation is a flag: which generation of the protocol the host speaks.
+type generation struct{ is10 bool }
+
+func generationFlag(c *common) *generation {
+	g := &generation{}
+	c.Var(g, "generation", "speak generation `1.0|1.1` of the protocol (by default 1.1)")
+	return g
+}
+
+func (g *generation) String() string {
+	if g.is10 {
+		return "1.0"
+	}
+	return "1.1"
+}
+
+func (g *generation) Set(text string) error {
+	if text != "1.0" && text != "1.1" {
+		return fmt.Errorf("there is no generation %q", text)
+	}
+	g.is10 = text == "1.0"
+	return nil
+}
+
 // pairs is a flag that may be repeated, of key=value.
 type pairs map[string]string
 

@@ -7,8 +7,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -23,27 +25,42 @@ import (
 // Where the generated packages live. The .proto files belong to every language, so they name no Go package.
 const module = "kloset-sdk/tests/grpc-go/wire"
 
-var files = []string{"connectors.proto", "importer.proto", "exporter.proto", "store.proto"}
+// generation is one of the protocol's generations.
+//
+// Both have services and messages of the same names, and Go's protobuf knows each name once in a program. So the names of
+// the older generation's messages are put below another package there; what travels does not hold them. A method's name
+// does travel, so the code of the services is made from the .proto files as they are.
+type generation struct {
+	folder  string   // of the .proto files
+	files   []string // without .proto
+	below   string   // the package that the messages are put below, and the folder of their files
+	goNames string   // what is added to the names of the Go packages
+}
 
-var plugins = []string{"protoc-gen-go", "protoc-gen-go-grpc"}
+var generations = []generation{
+	{folder: "v1_1", files: []string{"connectors", "importer", "exporter", "store"}},
+	{folder: "v1_0", files: []string{"importer", "exporter", "store"}, below: "v1_0", goNames: "10"},
+}
 
 func main() {
 	if len(os.Args) != 3 {
 		fmt.Fprintln(os.Stderr, "usage: generate PROTO_FOLDER OUTPUT_FOLDER")
 		os.Exit(2)
 	}
-	if err := generate(os.Args[1], os.Args[2]); err != nil {
-		fmt.Fprintln(os.Stderr, "generate:", err)
-		os.Exit(1)
+	for _, g := range generations {
+		if err := g.generate(filepath.Join(os.Args[1], g.folder), os.Args[2]); err != nil {
+			fmt.Fprintf(os.Stderr, "generate, %s: %v\n", g.folder, err)
+			os.Exit(1)
+		}
 	}
 }
 
-func generate(protos, output string) error {
-	request, err := compile(protos)
-	if err != nil {
-		return err
-	}
-	for _, plugin := range plugins {
+func (g generation) generate(protos, output string) error {
+	for plugin, below := range map[string]string{"protoc-gen-go": g.below, "protoc-gen-go-grpc": ""} {
+		request, err := g.compile(protos, below)
+		if err != nil {
+			return err
+		}
 		if err := run(plugin, request, output); err != nil {
 			return fmt.Errorf("%s: %w", plugin, err)
 		}
@@ -52,22 +69,31 @@ func generate(protos, output string) error {
 }
 
 // compile makes the request that protoc would hand to its plugins.
-func compile(protos string) ([]byte, error) {
+func (g generation) compile(protos, below string) ([]byte, error) {
+	source := &protocompile.SourceResolver{
+		Accessor: func(name string) (io.ReadCloser, error) {
+			text, err := os.ReadFile(filepath.Join(protos, strings.TrimPrefix(name, below+"/")))
+			if err == nil && below != "" {
+				text = bytes.Replace(text, []byte("\npackage "), []byte("\npackage "+below+"."), 1)
+			}
+			return io.NopCloser(bytes.NewReader(text)), err
+		},
+	}
 	compiler := protocompile.Compiler{
-		Resolver:       protocompile.WithStandardImports(&protocompile.SourceResolver{ImportPaths: []string{protos}}),
+		Resolver:       protocompile.WithStandardImports(source),
 		SourceInfoMode: protocompile.SourceInfoStandard,
 	}
-	compiled, err := compiler.Compile(context.Background(), files...)
+	request := &pluginpb.CodeGeneratorRequest{}
+	parameters := []string{"module=" + module}
+	for _, name := range g.files {
+		file := path.Join(below, name+".proto")
+		request.FileToGenerate = append(request.FileToGenerate, file)
+		parameters = append(parameters, "M"+file+"="+module+"/"+name+g.goNames)
+	}
+	request.Parameter = proto.String(strings.Join(parameters, ","))
+	compiled, err := compiler.Compile(context.Background(), request.FileToGenerate...)
 	if err != nil {
 		return nil, err
-	}
-	parameters := []string{"module=" + module}
-	for _, file := range files {
-		parameters = append(parameters, "M"+file+"="+module+"/"+strings.TrimSuffix(file, ".proto"))
-	}
-	request := &pluginpb.CodeGeneratorRequest{
-		FileToGenerate: files,
-		Parameter:      proto.String(strings.Join(parameters, ",")),
 	}
 	known := map[string]bool{}
 	for _, file := range compiled {
