@@ -684,7 +684,7 @@ fn export(how: How, case: &str, cut: bool) -> (Vec<Option<String>>, Counts) {
     block_on(async {
         let started = Started::new(how, case, "exporter");
         let exporter = Exporter::start(&started.launch).await.unwrap();
-        let (feed, mut results) = exporter.export();
+        let (mut feed, mut results) = exporter.export();
         let fed = async move {
             let entry = |path: &str, info| Entry { path: path.to_owned(), info, ..Entry::default() };
             feed.entry(&entry("/", FileInfo::directory())).await.unwrap();
