@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tonic::body::Body;
 use tonic::{Status, Streaming};
 
+use super::super::arguments;
 use super::super::exporting::{Exporting, Session};
 use super::super::feed::Feed;
 use super::super::instance::init_status;
@@ -45,7 +46,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(super) fn new(make: Make) -> Self {
-        Server { make, instances: Arc::new(Instances::new()) }
+        Server { make, instances: Arc::new(Instances::new(arguments::Role::Exporter)) }
     }
 
     /// Lets everything go, where the author's code may run.

@@ -6,6 +6,7 @@ use hyper::body::Incoming;
 use tonic::Status;
 use tonic::body::Body;
 
+use super::super::arguments;
 use super::super::chunk_body::ChunkBody;
 use super::super::importing::Importing;
 use super::super::instance::init_status;
@@ -27,7 +28,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(super) fn new(make: Make) -> Self {
-        Server { make, instances: Arc::new(Instances::new()) }
+        Server { make, instances: Arc::new(Instances::new(arguments::Role::Importer)) }
     }
 
     /// Cancels what runs and lets everything go, where the author's code may run.

@@ -6,6 +6,7 @@ use hyper::body::Incoming;
 use tonic::body::Body;
 use tonic::{Status, Streaming};
 
+use super::super::arguments;
 use super::super::chunk_body::ChunkBody;
 use super::super::instance::init_status;
 use super::super::messages::{Requests, answer, messages, only_message};
@@ -68,7 +69,7 @@ fn object(kind: Resource, mac: Option<Mac>) -> Result<Object> {
 
 impl Server {
     pub(super) fn new(make: Make) -> Self {
-        Server { make, instances: Arc::new(Instances::new()) }
+        Server { make, instances: Arc::new(Instances::new(arguments::Role::Store)) }
     }
 
     /// Closes the stores that the host closed, and lets everything go, where the author's code may run.
