@@ -27,11 +27,11 @@ help:
 	@echo 'make test          pass all tests, installing what they need'
 	@echo 'make build         the library, the command kloset-sdk and the examples, below $(OUT) and $(BIN)'
 	@echo 'make install       header, library, pkg-config file and command below PREFIX ($(PREFIX))'
-	@echo 'make package       each example ready to ship, below target/packages'
+	@echo 'make package       each example ready to ship, below target/packages; GENERATION=1.0 for plakar 1.0.x, below target/packages-1.0'
 	@echo 'make header        write include/kloset_sdk.h'
 	@echo 'make lint          formatting and warnings, of every language'
 	@echo 'make bench         measure against a plain connector in Go'
-	@echo 'make test-plakar   only what needs the real host: PLAKAR="plakar", a list of commands'
+	@echo 'make test-plakar   only what needs the real host: PLAKAR="plakar plakar10", a list of commands'
 	@echo 'make test-NAME     a part of the tests: $(TESTS)'
 
 # ---- building ---------------------------------------------------------------------------------------------------------------
@@ -96,6 +96,11 @@ package-fs-rust: rust
 package-hello: $(BIN)/hello
 	@tests/package.sh examples/c/hello $< v$(VERSION)
 
+# For the hosts of both generations.
+packages:
+	@GENERATION=1.1 $(MAKE) --no-print-directory package
+	@GENERATION=1.0 $(MAKE) --no-print-directory package
+
 demo: build package
 	@tests/demo.sh
 
@@ -127,11 +132,11 @@ test-c: examples
 	@tests/c.sh
 
 # What needs processes, disks and the real plakar.
-test-system: build package
+test-system: build packages
 	KLOSET_CONNECTORS='$(CONNECTORS)' KLOSET_PACKAGES='$(abspath target/packages)' \
 	  $(CARGO) test -q --release -p system-tests -- --nocapture
 
-test-plakar: build package
+test-plakar: build packages
 	KLOSET_REQUIRE_PLAKAR=1 KLOSET_PACKAGES='$(abspath target/packages)' \
 	  $(CARGO) test -q --release -p system-tests --test plakar -- --nocapture
 
@@ -148,5 +153,5 @@ clean:
 	$(MAKE) -s -C tests/bench-c clean
 
 FORCE:
-.PHONY: help build rust command lib examples header install package demo test needs lint bench clean FORCE \
+.PHONY: help build rust command lib examples header install package packages demo test needs lint bench clean FORCE \
   $(addprefix package-,$(PACKAGES)) test-lint test-rust test-go test-c test-system test-plakar
