@@ -29,11 +29,12 @@ fn help(roles: &[&str]) -> String {
         "stray is a connector for Plakar: plakar starts it and talks to it, a person does not.\n\
          It holds: {held}.\n\
          \n\
-         Usage: {STRAY} [{choice}] [--protocol 1.1] | --help | --version\n\
+         Usage: {STRAY} [{choice}] [--protocol 1.0|1.1] | --help | --version\n\
          \n\
          To try it without plakar:   kloset-sdk --help\n\
          To use it with plakar:      plakar pkg create ./manifest.yaml v1.0.0 && plakar pkg add ./stray_*.ptar\n\
          To serve on a socket:       PLAKAR_PLUGIN_LISTEN=unix:///path {STRAY} {first}\n\
+         To name the protocol:       --protocol, or KLOSET_SDK_PROTOCOL; else where plakar unpacked it tells\n\
          To see more of what it does: KLOSET_SDK_LOG=debug (error, warn, info, debug, off)\n",
         held = roles.join(", "),
         choice = roles.join("|"),
@@ -117,7 +118,7 @@ fn a_wrong_command_line_is_told_to_the_host_and_in_the_log() {
         (Start::new(STRAY).arg("importer").arg("store"), "connector stray: one role is expected, and after it came \"store\""),
         (
             Start::new(STRAY).arg("importer").arg("--protocol=9"),
-            "connector stray: protocol generation \"9\" is not served; 1.1 is",
+            "connector stray: protocol generation \"9\" is not served; 1.0 and 1.1 are",
         ),
         (only(""), "connector stray: the program was built without an importer, an exporter or a store"),
     ];
