@@ -44,7 +44,7 @@ rust:
 command: rust
 
 # The library under the names that C knows, with its header and its pkg-config file, as `make install` lays them out.
-lib: rust $(OUT)/lib/pkgconfig/kloset_sdk.pc
+lib: rust $(OUT)/lib/pkgconfig/kloset_sdk.pc $(OUT)/lib/pkgconfig/kloset_sdk-static.pc
 	@mkdir -p $(OUT)/include
 	@install -m 644 include/kloset_sdk.h $(OUT)/include/
 	@install -m 755 $(BIN)/libkloset_sdk_ffi.so $(OUT)/lib/libkloset_sdk.so.$(ABI)
@@ -56,6 +56,10 @@ $(OUT)/lib/pkgconfig/kloset_sdk.pc: Makefile Cargo.toml
 	@printf '%s\n' 'prefix=$${pcfiledir}/../..' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
 	  'Name: kloset_sdk' 'Description: Write connectors for Plakar, the open-source backup program' 'Version: $(VERSION)' \
 	  'Libs: -L$${libdir} -lkloset_sdk' 'Libs.private: $(SYSTEM_LIBS)' 'Cflags: -I$${includedir}' > $@
+
+# A package holds the executable alone, so that the library had better be in it.
+$(OUT)/lib/pkgconfig/kloset_sdk-static.pc: $(OUT)/lib/pkgconfig/kloset_sdk.pc
+	@sed -e 's/^Name:.*/Name: kloset_sdk-static/' -e 's|^Libs:.*|Libs: $${libdir}/libkloset_sdk.a $(SYSTEM_LIBS)|' -e '/^Libs.private/d' $< > $@
 
 examples: rust $(C_CONNECTORS)
 
@@ -83,7 +87,7 @@ install: build
 	install -m 755 $(OUT)/lib/libkloset_sdk.so.$(ABI) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf libkloset_sdk.so.$(ABI) $(DESTDIR)$(PREFIX)/lib/libkloset_sdk.so
 	install -m 644 $(STATIC) $(DESTDIR)$(PREFIX)/lib/
-	install -m 644 $(OUT)/lib/pkgconfig/kloset_sdk.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+	install -m 644 $(OUT)/lib/pkgconfig/*.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
 
 # ---- packages ---------------------------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ readelf -d "$out/shared/fs-c" | grep -q 'NEEDED.*libkloset_sdk.so.0'
 conformance "$out/shared/fs-c"
 
 echo "-- the static library, and nothing of it beside kloset_ in the shared one's names"
-static="$out/prefix/lib/libkloset_sdk.a $(pkg-config --static --libs-only-l kloset_sdk | sed 's/-lkloset_sdk//')"
+static=$(pkg-config --libs kloset_sdk-static)
 build static -O2 "$static"
 "$out/static/fs-c" --version >/dev/null
 others=$(nm -D --defined-only "$out/prefix/lib/libkloset_sdk.so" | awk '{print $3}' | grep -v '^kloset_' || true)

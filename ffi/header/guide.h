@@ -3,7 +3,13 @@
  *
  * A connector is an importer (a backup reads from it), an exporter (a restore writes to it) or a store (it keeps repositories).
  * Plakar starts it as a child process; this library speaks Plakar's protocol over the child's standard input and output, and
- * calls the functions that you write. Link with -lkloset_sdk.
+ * calls the functions that you write.
+ *
+ * Link statically, since a package holds your executable and nothing else:
+ *
+ *      cc -o notes notes.c $(pkg-config --cflags --libs kloset_sdk-static)
+ *
+ * The shared library (pkg-config kloset_sdk) has to be found when the program starts: LD_LIBRARY_PATH, -Wl,-rpath.
  *
  *
  * THE ORDER IN WHICH YOU NEED THINGS
@@ -18,18 +24,23 @@
  *     A store's create and open deal with the repository; list, put, get and delete_object with the objects in it.
  *  4. destroy frees your instance.
  *
+ * The command line names the role to play: importer, exporter or store; with one role in the connector none is needed. In the
+ * manifest: `type: storage` and `args: [store]` for a store. Run your executable with --help.
+ *
  * A whole importer:
  *
  *      #include <kloset_sdk.h>
  *
- *      static int32_t init(kloset_call *call, void *user_data, const kloset_config *config, void **self)
+ *      static kloset_status init(kloset_call *call, void *user_data, const kloset_config *config, void **self)
  *      {
+ *              (void)user_data, (void)self;
  *              kloset_config_only(config, NULL, 0);
- *              return KLOSET_OK;
+ *              return kloset_set_root(call, "/", KLOSET_NUL);    (paths do not depend on the location here)
  *      }
  *
- *      static int32_t scan(kloset_call *call, void *self, kloset_emitter *out)
+ *      static kloset_status scan(kloset_call *call, void *self, kloset_emitter *out)
  *      {
+ *              (void)call, (void)self;
  *              kloset_record record = KLOSET_RECORD_INIT;
  *              record.path = "/today.txt";
  *              record.content_bytes = "buy milk\n", record.content_bytes_len = 9;
@@ -58,7 +69,10 @@
  *  - A callback returns KLOSET_OK, or fails: `return kloset_fail(call, KLOSET_NOT_FOUND, "why", KLOSET_NUL)`. The user reads
  *    the text. A failure whose function has set the text already is just returned.
  *  - A call, a configuration, an emitter, a source and the structures that a callback is given are valid until it returns.
- *  - Every callback is called under the table's thread_model. By default none ever executes at the same time as another.
+ *  - Every callback is called under the table's thread_model. By default none ever executes at the same time as another; but
+ *    while one waits in kloset_emit or kloset_source_*, others run. So two puts may be half done at once, each with a temporary
+ *    name and a buffer of its own.
+ *  - The host usually starts a second process that scans as well, to count: a scan must have no effect (see KLOSET_FLAG_STREAM).
  *  - Signatures never change, and things are only added at the ends of tables: a connector that was built against an older
  *    header works with a newer library. Macros and constants starting with KLOSET_, and the rest starting with kloset_, are
  *    the library's.

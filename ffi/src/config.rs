@@ -15,6 +15,8 @@ use crate::text;
 use crate::turn::lock;
 
 /// The location as a path of the file system, "/srv" for "fs:///srv". Where the location names none, init fails, and this is "".
+/// A relative one ("fs://a/b") is relative to the working directory, which is the user's; the manifest's location flag localfs
+/// makes Plakar turn it into an absolute one.
 ///
 /// [borrows the result until init returns] [thread any]
 #[unsafe(no_mangle)]

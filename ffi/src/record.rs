@@ -85,7 +85,7 @@ pub struct kloset_record {
     pub error: *const c_char,
     /// The text's length or KLOSET_NUL.
     pub error_len: usize,
-    /// Type and permissions as in st_mode: KLOSET_MODE_REGULAR | 0644.
+    /// Type and permissions as in st_mode: KLOSET_MODE_REGULAR | 0644. Without a type it is refused.
     pub mode: u32,
     /// Attributes of Windows file systems, else 0.
     pub file_attributes: u32,

@@ -78,6 +78,9 @@ pub unsafe extern "C" fn kloset_source_next(
 /// Writes everything that is left to a descriptor, and how many bytes that was to *written, which may be NULL. The descriptor
 /// stays open.
 ///
+/// As of every kloset_source_* the failure's text is the call's error: return the status. KLOSET_TRUNCATED and KLOSET_CANCELLED say
+/// that the host broke off, anything else is the descriptor's own error.
+///
 /// [borrows descriptor, written until this returns] [thread any]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kloset_source_to_fd(source: *mut kloset_source, descriptor: i32, written: *mut u64) -> kloset_status {

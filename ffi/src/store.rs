@@ -121,7 +121,9 @@ pub struct kloset_store {
     pub list: Option<
         unsafe extern "C" fn(call: *mut kloset_call, self_: *mut c_void, kind: i32, out: *mut kloset_list) -> kloset_status,
     >,
-    /// Optional. Reads source to its end and keeps all of the object, durably; or fails and keeps and lists nothing of it.
+    /// Optional. Reads source to its end and keeps all of the object, durably; or fails and keeps and lists nothing of it. Where an
+    /// object of this name is there already, its content is the same: keep either. The library puts kind and name of the object
+    /// before the text of a failure of put, get and delete_object.
     ///
     /// [borrows object, source until this returns] [thread callback]
     pub put: Option<
