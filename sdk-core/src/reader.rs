@@ -212,8 +212,8 @@ impl Chunks {
     }
 }
 
-/// How many buffers are used in turn: one is filled, one waits, one is on its way out.
-const BUFFERS: usize = 4;
+/// How many buffers are used in turn: one is filled, one waits in the queue, one is being sent, and up to two are in the connection.
+const BUFFERS: usize = 6;
 
 /// A buffer with room for `capacity` bytes: one whose chunk was dropped, or a new one, in zeros. What is in the room is thus
 /// nothing but zeros and what this reader itself has written there.

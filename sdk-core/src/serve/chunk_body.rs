@@ -2,116 +2,117 @@
 //!
 //! The body is put together here and not by tonic, which would copy every chunk into a buffer of its own: a chunk is handed
 //! to the connection as it is. In every generation the message is the same: `bytes chunk = 1` and nothing else.
+//!
+//! A message fills one frame of HTTP/2. The host then takes the frame for the message as it came; one in several frames it puts
+//! together in another buffer, which it clears before, for all messages above 32 KiB a whole mebibyte (grpc-go, `mem.BufferPool`).
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use hyper::body::{Body, Frame};
 use prost::encoding::{encode_varint, encoded_len_varint};
 use tonic::Status;
 
+use super::answer_body::{AnswerBody, Piece};
 use super::instance::status;
 use super::messages::{streamed, trailers};
 use crate::Error;
 use crate::queue::Receiver;
-use crate::reader::CHUNK;
 
-/// A chunk up to this size is copied behind its prefix: a frame more would cost more.
-const COPIED: usize = 16 << 10;
+/// What a frame holds, whatever is negotiated: grpc-go leaves it at HTTP/2's default.
+const FRAME: usize = 16 << 10;
+
+/// What a frame holds of a chunk, beside the length prefix, the key, and the chunk's length in two bytes.
+const CHUNK_IN_FRAME: usize = FRAME - 5 - 1 - 2;
 
 /// The key of field 1, a sequence of bytes.
 const FIELD_1_BYTES: u8 = 0x0a;
 
 /// The body of an answer. Dropping it tells the reader that nobody wants more.
 pub(crate) struct ChunkBody {
-    from: From,
-    /// The chunk whose prefix was sent.
-    next: Option<Bytes>,
+    /// What has come and was not sent yet.
+    come: Bytes,
+    /// Where more comes from, until all has come.
+    more: Option<More>,
+    ended: bool,
 }
 
-enum From {
-    Bytes(Bytes),
-    Queue(Receiver<Bytes>, Box<dyn Fn(Error) -> Error + Send>),
-    End,
-}
+/// A queue, and what its error goes through.
+type More = (Receiver<Bytes>, Box<dyn Fn(Error) -> Error + Send>);
 
 impl ChunkBody {
     /// What is in memory already.
     pub(crate) fn of_bytes(bytes: Bytes) -> Self {
-        ChunkBody { from: From::Bytes(bytes), next: None }
+        ChunkBody { come: bytes, more: None, ended: false }
     }
 
     /// What comes out of a queue; its error goes through `note`.
     pub(crate) fn of_queue(queue: Receiver<Bytes>, note: impl Fn(Error) -> Error + Send + 'static) -> Self {
-        ChunkBody { from: From::Queue(queue, Box::new(note)), next: None }
+        ChunkBody { come: Bytes::new(), more: Some((queue, Box::new(note))), ended: false }
     }
 
     /// The whole answer: this body, or the error that came before it.
-    pub(crate) fn answer(body: Result<Self, Status>) -> http::Response<tonic::body::Body> {
+    pub(crate) fn answer(body: Result<Self, Status>) -> http::Response<AnswerBody> {
         match body {
             Err(status) => status.into_http(),
             Ok(body) => streamed(body),
         }
     }
 
+    /// The next chunk for a message, none at the end.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Status>> {
-        Poll::Ready(match &mut self.from {
-            From::Bytes(bytes) => Ok((!bytes.is_empty()).then(|| bytes.split_to(bytes.len().min(CHUNK)))),
-            From::Queue(queue, note) => ready!(queue.poll_recv(cx)).map_err(|error| status(&note(error))),
-            From::End => Ok(None),
-        })
+        while self.come.is_empty() {
+            let Some((queue, note)) = &mut self.more else { return Poll::Ready(Ok(None)) };
+            match ready!(queue.poll_recv(cx)) {
+                Ok(Some(chunk)) => self.come = chunk,
+                Ok(None) => self.more = None,
+                Err(error) => return Poll::Ready(Err(status(&note(error)))),
+            }
+        }
+        let n = self.come.len().min(CHUNK_IN_FRAME);
+        Poll::Ready(Ok(Some(self.come.split_to(n))))
     }
 }
 
-/// The length-prefixed message up to where the chunk begins, or to its end where the chunk is small.
-fn framed(chunk: Bytes) -> (Bytes, Option<Bytes>) {
-    let message = 1 + encoded_len_varint(chunk.len() as u64) + chunk.len();
-    let copied = chunk.len() <= COPIED;
-    let mut out = BytesMut::with_capacity(5 + if copied { message } else { message - chunk.len() });
-    out.put_u8(0);
-    out.put_u32(message as u32);
-    out.put_u8(FIELD_1_BYTES);
-    encode_varint(chunk.len() as u64, &mut out);
-    if copied {
-        out.put_slice(&chunk);
-        return (out.freeze(), None);
-    }
-    (out.freeze(), Some(chunk))
+/// The length-prefixed message with a chunk.
+fn framed(chunk: Bytes) -> Piece {
+    let length = chunk.len() as u64;
+    let head = |out: &mut &mut [u8]| {
+        out.put_u8(0);
+        out.put_u32((1 + encoded_len_varint(length) as u64 + length) as u32);
+        out.put_u8(FIELD_1_BYTES);
+        encode_varint(length, out);
+    };
+    Piece::new(head, chunk)
 }
 
 impl Body for ChunkBody {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = Status;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if let Some(chunk) = self.next.take() {
-            return Poll::Ready(Some(Ok(Frame::data(chunk))));
-        }
-        if matches!(self.from, From::End) {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, Status>>> {
+        if self.ended {
             return Poll::Ready(None);
         }
         let end = match ready!(self.poll_chunk(cx)) {
-            Ok(Some(chunk)) => {
-                let (prefix, rest) = framed(chunk);
-                self.next = rest;
-                return Poll::Ready(Some(Ok(Frame::data(prefix))));
-            }
+            Ok(Some(chunk)) => return Poll::Ready(Some(Ok(Frame::data(framed(chunk))))),
             Ok(None) => Status::ok(""),
             Err(status) => status,
         };
-        self.from = From::End;
+        self.ended = true;
         Poll::Ready(Some(trailers(&end)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.next.is_none() && matches!(self.from, From::End)
+        self.ended
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Buf;
     use prost::Message;
 
     #[derive(Clone, PartialEq, Message)]
@@ -122,12 +123,27 @@ mod tests {
 
     #[test]
     fn a_chunk_is_framed_as_tonic_would() {
-        for size in [1, 127, 128, COPIED, COPIED + 1, CHUNK] {
+        for size in [1, 127, 128, CHUNK_IN_FRAME] {
             let chunk = Bytes::from(vec![3u8; size]);
-            let (prefix, rest) = framed(chunk.clone());
-            let whole: Bytes = [prefix, rest.unwrap_or_default()].concat().into();
+            let mut piece = framed(chunk.clone());
+            let whole = piece.copy_to_bytes(piece.remaining());
             assert_eq!(whole[..5], [&[0][..], &(whole.len() as u32 - 5).to_be_bytes()].concat());
             assert_eq!(WithChunk::decode(whole.slice(5..)).unwrap().chunk, chunk);
         }
+    }
+
+    #[test]
+    fn every_message_fits_into_a_frame_and_only_the_last_is_shorter() {
+        let content = Bytes::from(vec![7u8; (1 << 20) + 5]);
+        let mut body = ChunkBody::of_bytes(content.clone());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut sizes = Vec::new();
+        while let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut body).poll_frame(&mut cx) {
+            sizes.extend(frame.into_data().ok().map(|piece| piece.remaining()));
+        }
+        let last = sizes.pop().unwrap();
+        assert!(sizes.iter().all(|size| *size == FRAME) && last < FRAME);
+        assert_eq!(sizes.len(), content.len() / CHUNK_IN_FRAME);
+        assert!(body.is_end_stream());
     }
 }

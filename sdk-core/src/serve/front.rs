@@ -9,9 +9,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::service::TowerToHyperService;
-use tonic::body::Body;
 use tonic::codegen::Service;
 
+use super::answer_body::AnswerBody;
 use super::arguments::Role;
 use super::generation::{self, Generation};
 use super::instance::status;
@@ -130,10 +130,10 @@ pub(crate) fn invalid_data(error: &(dyn std::error::Error + 'static)) -> Option<
 }
 
 /// An answer under way.
-pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<http::Response<Body>, Infallible>> + Send>>;
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<http::Response<AnswerBody>, Infallible>> + Send>>;
 
 impl Service<http::Request<Incoming>> for Front {
-    type Response = http::Response<Body>;
+    type Response = http::Response<AnswerBody>;
     type Error = Infallible;
     type Future = Answer;
 

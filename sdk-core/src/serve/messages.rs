@@ -10,6 +10,7 @@ use tonic::body::Body;
 use tonic::codec::Codec;
 use tonic::{Status, Streaming};
 
+use super::answer_body::AnswerBody;
 use super::transport::BoxError;
 
 /// The largest message that a host sends: its chunks have 1 MiB, its records rarely more than 1 KiB.
@@ -32,22 +33,22 @@ where
 }
 
 /// The whole answer to a call that is answered with one message, or with the error that came instead of it.
-pub(crate) fn answer<M: Message>(result: Result<M, Status>) -> http::Response<Body> {
+pub(crate) fn answer<M: Message>(result: Result<M, Status>) -> http::Response<AnswerBody> {
     match result {
         Err(status) => status.into_http(),
-        Ok(message) => streamed(OneMessage::Message(framed(&message))),
+        Ok(message) => streamed(Body::new(OneMessage::Message(framed(&message)))),
     }
 }
 
 /// An answer with a body that was put together here.
-pub(super) fn streamed(body: impl hyper::body::Body<Data = Bytes, Error = Status> + Send + 'static) -> http::Response<Body> {
-    let mut response = http::Response::new(Body::new(body));
+pub(super) fn streamed(body: impl Into<AnswerBody>) -> http::Response<AnswerBody> {
+    let mut response = http::Response::new(body.into());
     response.headers_mut().insert(http::header::CONTENT_TYPE, tonic::metadata::GRPC_CONTENT_TYPE);
     response
 }
 
 /// The frame that ends an answer with a status.
-pub(super) fn trailers(status: &Status) -> Result<Frame<Bytes>, Status> {
+pub(super) fn trailers<D>(status: &Status) -> Result<Frame<D>, Status> {
     let mut trailers = http::HeaderMap::new();
     status.add_header(&mut trailers)?;
     Ok(Frame::trailers(trailers))

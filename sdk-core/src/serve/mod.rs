@@ -3,6 +3,7 @@
 //! [`process`] is the whole of a connector's `main`. It takes the descriptors (`life`), serves the connection (`front`,
 //! over `transport`), and ends when the host is gone.
 
+mod answer_body;
 mod arguments;
 mod chunk_body;
 mod encoding;

@@ -8,9 +8,9 @@ use std::time::SystemTime;
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tonic::body::Body;
 use tonic::{Status, Streaming};
 
+use super::super::answer_body::AnswerBody;
 use super::super::arguments;
 use super::super::exporting::{Exporting, Session};
 use super::super::feed::Feed;
@@ -54,7 +54,7 @@ impl Server {
         self.instances.all().iter().for_each(|target| target.exporting.end());
     }
 
-    pub(super) async fn answer(self, method: &str, request: http::Request<Incoming>) -> http::Response<Body> {
+    pub(super) async fn answer(self, method: &str, request: http::Request<Incoming>) -> http::Response<AnswerBody> {
         match method {
             "Init" => unary(request, |request| self.init(request)).await,
             "Root" => unary(request, |request| self.root(request)).await,

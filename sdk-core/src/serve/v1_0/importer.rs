@@ -6,6 +6,7 @@ use hyper::body::Incoming;
 use tonic::Status;
 use tonic::body::Body;
 
+use super::super::answer_body::AnswerBody;
 use super::super::arguments;
 use super::super::chunk_body::ChunkBody;
 use super::super::importing::Importing;
@@ -36,7 +37,7 @@ impl Server {
         self.instances.all().iter().for_each(Importing::end);
     }
 
-    pub(super) async fn answer(self, method: &str, request: http::Request<Incoming>) -> http::Response<Body> {
+    pub(super) async fn answer(self, method: &str, request: http::Request<Incoming>) -> http::Response<AnswerBody> {
         match method {
             "Init" => unary(request, |request| self.init(request)).await,
             "Info" => unary(request, |request| self.info(request)).await,
@@ -65,13 +66,13 @@ impl Server {
         Ok(InfoResponse { r#type: location.kind.clone(), origin: location.origin.clone(), root: location.root.clone() })
     }
 
-    async fn scan(&self, request: http::Request<Incoming>) -> Result<http::Response<Body>, Status> {
+    async fn scan(&self, request: http::Request<Incoming>) -> Result<http::Response<AnswerBody>, Status> {
         let request: ScanRequest = only_message(request.into_body()).await?;
         let begin = || {
             let importing = self.instances.get(&request.cookie)?;
             Ok(Records::new(importing.scan("Scan", &ENCODER)?.records, importing.location()?))
         };
-        begin().map(streamed).map_err(failed)
+        begin().map(|records| streamed(Body::new(records))).map_err(failed)
     }
 
     async fn open_reader(&self, request: http::Request<Incoming>) -> Result<ChunkBody, Status> {

@@ -11,8 +11,8 @@ mod store;
 use hyper::body::Incoming;
 use prost::Message;
 use tonic::Status;
-use tonic::body::Body;
 
+use super::answer_body::AnswerBody;
 use super::arguments::Role;
 use super::front::Answer;
 use super::instance::status;
@@ -63,7 +63,7 @@ impl Server {
 }
 
 /// Answers a call that has one message either way.
-async fn unary<Q, A, F>(request: http::Request<Incoming>, call: impl FnOnce(Q) -> F) -> http::Response<Body>
+async fn unary<Q, A, F>(request: http::Request<Incoming>, call: impl FnOnce(Q) -> F) -> http::Response<AnswerBody>
 where
     Q: Message + Default + 'static,
     A: Message,
@@ -78,6 +78,6 @@ fn failed(error: Error) -> Status {
     status(&error)
 }
 
-fn unknown(method: &str) -> http::Response<Body> {
+fn unknown(method: &str) -> http::Response<AnswerBody> {
     status(&Error::not_supported(format_args!("the call {method}"))).into_http()
 }

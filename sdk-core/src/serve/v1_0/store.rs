@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use tonic::body::Body;
 use tonic::{Status, Streaming};
 
+use super::super::answer_body::AnswerBody;
 use super::super::arguments;
 use super::super::chunk_body::ChunkBody;
 use super::super::instance::init_status;
@@ -79,7 +79,7 @@ impl Server {
         }
     }
 
-    pub(super) async fn answer(self, method: &str, request: http::Request<Incoming>) -> http::Response<Body> {
+    pub(super) async fn answer(self, method: &str, request: http::Request<Incoming>) -> http::Response<AnswerBody> {
         match method {
             "Init" => unary(request, |request| self.init(request)).await,
             "Create" => unary(request, |request| self.create(request)).await,

@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use tonic::body::Body;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::super::answer_body::AnswerBody;
 use super::super::chunk_body::ChunkBody;
 use super::super::importing::Importing;
 use super::super::instance::{init_status, status};
@@ -39,7 +40,7 @@ impl Server {
     pub(crate) const IMPORT: &str = "/importer.Importer/Import";
 
     /// Answers a call of `Import`.
-    pub(crate) async fn answer_import(self, request: http::Request<Body>) -> http::Response<Body> {
+    pub(crate) async fn answer_import(self, request: http::Request<Body>) -> http::Response<AnswerBody> {
         Records::answer(self.import_records(messages(request.into_body())).map_err(|error| status(&error)))
     }
 
@@ -55,7 +56,7 @@ impl Server {
     pub(crate) const OPEN: &str = "/importer.Importer/Open";
 
     /// Answers a call of `Open`.
-    pub(crate) async fn answer_open(self, request: http::Request<Incoming>) -> http::Response<Body> {
+    pub(crate) async fn answer_open(self, request: http::Request<Incoming>) -> http::Response<AnswerBody> {
         let open = async {
             let request: OpenRequest = only_message(request.into_body()).await?;
             self.open_content(request).map_err(|error| status(&error))

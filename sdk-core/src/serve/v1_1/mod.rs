@@ -8,10 +8,14 @@ mod importer;
 mod records;
 mod store;
 
+use std::convert::Infallible;
+
 use hyper::body::Incoming;
 use tonic::Status;
+use tonic::body::Body;
 use tonic::codegen::Service;
 
+use super::answer_body::AnswerBody;
 use super::arguments::Role;
 use super::front::Answer;
 use super::messages::{LARGEST_MESSAGE, Requests};
@@ -61,17 +65,28 @@ impl Server {
                 let answer = server.clone().answer_get(request);
                 Box::pin(async { Ok(answer.await) })
             }
-            Server::Importer(server) => wire::importer::importer_server::ImporterServer::new(server.clone())
-                .max_decoding_message_size(LARGEST_MESSAGE)
-                .call(Requests::of(request)),
-            Server::Exporter(server) => wire::plakar::exporter::exporter_server::ExporterServer::new(server.clone())
-                .max_decoding_message_size(LARGEST_MESSAGE)
-                .call(Requests::of(request)),
-            Server::Store(server) => wire::store::store_server::StoreServer::new(server.clone())
-                .max_decoding_message_size(LARGEST_MESSAGE)
-                .call(Requests::of(request)),
+            Server::Importer(server) => answered(
+                wire::importer::importer_server::ImporterServer::new(server.clone())
+                    .max_decoding_message_size(LARGEST_MESSAGE)
+                    .call(Requests::of(request)),
+            ),
+            Server::Exporter(server) => answered(
+                wire::plakar::exporter::exporter_server::ExporterServer::new(server.clone())
+                    .max_decoding_message_size(LARGEST_MESSAGE)
+                    .call(Requests::of(request)),
+            ),
+            Server::Store(server) => answered(
+                wire::store::store_server::StoreServer::new(server.clone())
+                    .max_decoding_message_size(LARGEST_MESSAGE)
+                    .call(Requests::of(request)),
+            ),
         }
     }
+}
+
+/// The answer of one of tonic's services.
+fn answered(answer: impl Future<Output = Result<http::Response<Body>, Infallible>> + Send + 'static) -> Answer {
+    Box::pin(async { Ok(answer.await?.map(AnswerBody::from)) })
 }
 
 /// The answer of a method that the front answers before tonic's service is asked.

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tonic::Status;
 use tonic::body::Body;
 
+use super::super::answer_body::AnswerBody;
 use super::super::instance::status;
 use super::super::messages::{streamed, trailers};
 use crate::queue::Receiver;
@@ -41,10 +42,10 @@ impl Records {
     }
 
     /// The whole answer: this body, or the error that came before it.
-    pub(super) fn answer(records: Result<Self, Status>) -> http::Response<Body> {
+    pub(super) fn answer(records: Result<Self, Status>) -> http::Response<AnswerBody> {
         match records {
             Err(status) => status.into_http(),
-            Ok(records) => streamed(records),
+            Ok(records) => streamed(Body::new(records)),
         }
     }
 }

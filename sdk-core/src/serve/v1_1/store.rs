@@ -1,9 +1,9 @@
 //! The store's service.
 
 use hyper::body::Incoming;
-use tonic::body::Body;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::super::answer_body::AnswerBody;
 use super::super::chunk_body::ChunkBody;
 use super::super::instance::{init_status, status};
 use super::super::messages::only_message;
@@ -45,7 +45,7 @@ impl Server {
     pub(crate) const GET: &str = "/store.Store/Get";
 
     /// Answers a call of `Get`.
-    pub(crate) async fn answer_get(self, request: http::Request<Incoming>) -> http::Response<Body> {
+    pub(crate) async fn answer_get(self, request: http::Request<Incoming>) -> http::Response<AnswerBody> {
         let get = async {
             let request: GetRequest = only_message(request.into_body()).await?;
             self.get_object(request).map_err(|error| status(&error))
