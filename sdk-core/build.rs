@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         tonic_prost_build::configure()
             .out_dir(out)
             .build_client(std::env::var_os("CARGO_FEATURE_HOST").is_some())
+            .build_server(false)
             .build_transport(false)
             .bytes(".")
             .extern_path(".importer.FileInfo", FILE_INFO)

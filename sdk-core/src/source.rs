@@ -7,15 +7,18 @@ use crate::{Error, Result};
 
 /// What both forms of the source share.
 pub(crate) struct Core {
-    queue: Receiver<Bytes>,
+    /// Chunks, in the pieces in which they came.
+    queue: Receiver<Vec<Bytes>>,
+    /// The rest of the chunk that is being taken.
+    chunk: std::vec::IntoIter<Bytes>,
     size: Option<u64>,
     taken: u64,
     complete: bool,
 }
 
 impl Core {
-    pub(crate) fn new(queue: Receiver<Bytes>, size: Option<u64>) -> Self {
-        Core { queue, size, taken: 0, complete: false }
+    pub(crate) fn new(queue: Receiver<Vec<Bytes>>, size: Option<u64>) -> Self {
+        Core { queue, chunk: Vec::new().into_iter(), size, taken: 0, complete: false }
     }
 
     /// The size that the host announced, where it did.
@@ -30,25 +33,42 @@ impl Core {
 
     /// Whether the next piece, or the end, is there already.
     pub(crate) fn is_ready(&self) -> bool {
-        self.complete || self.queue.is_ready()
+        self.complete || !self.chunk.as_slice().is_empty() || self.queue.is_ready()
     }
 
-    fn note(&mut self, piece: Option<Bytes>) -> Option<Bytes> {
-        match &piece {
-            Some(piece) => self.taken += piece.len() as u64,
-            None => self.complete = true,
-        }
+    /// The next piece of the chunk that is being taken.
+    pub(crate) fn next_of_chunk(&mut self) -> Option<Bytes> {
+        let piece = self.chunk.next();
+        self.taken += piece.as_ref().map_or(0, |piece| piece.len() as u64);
         piece
     }
 
+    /// Goes on to the chunk that came next, or to the end.
+    fn go_on(&mut self, chunk: Option<Vec<Bytes>>) {
+        self.complete = chunk.is_none();
+        self.chunk = chunk.unwrap_or_default().into_iter();
+    }
+
     pub(crate) fn next_blocking(&mut self) -> Result<Option<Bytes>> {
-        let piece = self.queue.recv_blocking()?;
-        Ok(self.note(piece))
+        loop {
+            let piece = self.next_of_chunk();
+            if piece.is_some() || self.complete {
+                return Ok(piece);
+            }
+            let chunk = self.queue.recv_blocking()?;
+            self.go_on(chunk);
+        }
     }
 
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>> {
-        let piece = self.queue.recv().await?;
-        Ok(self.note(piece))
+        loop {
+            let piece = self.next_of_chunk();
+            if piece.is_some() || self.complete {
+                return Ok(piece);
+            }
+            let chunk = self.queue.recv().await?;
+            self.go_on(chunk);
+        }
     }
 
     fn left_over(&self, call: &str, read: u64) -> Error {

@@ -84,15 +84,25 @@ impl Read for Source {
         if buffer.is_empty() {
             return Ok(0);
         }
-        while self.current.is_empty() {
+        if self.current.is_empty() {
             match self.core.next_blocking().map_err(<io::Error as From<Error>>::from)? {
                 Some(piece) => self.current = piece,
                 None => return Ok(0),
             }
         }
-        let n = buffer.len().min(self.current.len());
-        self.current.copy_to_slice(&mut buffer[..n]);
-        Ok(n)
+        let mut n = 0;
+        loop {
+            let taken = self.current.len().min(buffer.len() - n);
+            self.current.copy_to_slice(&mut buffer[n..n + taken]);
+            n += taken;
+            if n == buffer.len() {
+                return Ok(n);
+            }
+            match self.core.next_of_chunk() {
+                Some(piece) => self.current = piece,
+                None => return Ok(n),
+            }
+        }
     }
 }
 
@@ -105,7 +115,7 @@ mod tests {
     fn source(pieces: &[&'static str], end: Result<()>) -> Source {
         let (sender, receiver) = queue(usize::MAX);
         for piece in pieces {
-            sender.send_blocking(Bytes::from_static(piece.as_bytes()), piece.len()).unwrap();
+            sender.send_blocking(vec![Bytes::from_static(piece.as_bytes())], piece.len()).unwrap();
         }
         sender.finish(end);
         Source::new(Core::new(receiver, Some(9)))

@@ -11,10 +11,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use super::feed::Feed;
+use super::uploads::Pieces;
 use crate::jobs::Job;
 use crate::roles::exporter::{Entry, OwnedLink, Role};
 use crate::{Error, FileInfo, Result, Timestamp, log, path, queue, source};
@@ -56,7 +57,7 @@ pub(crate) enum Parcel<H> {
         item: Result<Item>,
         header: H,
     },
-    Chunk(Bytes),
+    Chunk(Pieces),
 }
 
 /// What a record is.
@@ -65,17 +66,18 @@ pub(crate) enum Item {
     Xattr { name: String },
 }
 
-/// A running export. `H` is what answers repeat of a record, `M` an answer.
-pub(crate) struct Export<H, M, A> {
-    shared: Arc<Work<M, A>>,
+/// A running export. `H` is what answers repeat of a record, `A` writes an answer.
+pub(crate) struct Export<H, A> {
+    shared: Arc<Work<A>>,
     directories: Vec<Directory<H>>,
     links: HashMap<(u64, u64), FirstName>,
 }
 
 /// What the calls side by side share.
-struct Work<M, A> {
+struct Work<A> {
     role: Arc<dyn Role>,
-    results: queue::Sender<M>,
+    /// Answers as they travel.
+    results: queue::Sender<Vec<u8>>,
     answer: A,
     note: Arc<dyn Fn(&Error) + Send + Sync>,
     budget: Arc<Semaphore>,
@@ -95,17 +97,16 @@ struct FirstName {
     stored: watch::Receiver<Option<bool>>,
 }
 
-impl<H, M, A> Export<H, M, A>
+impl<H, A> Export<H, A>
 where
     H: Send + 'static,
-    M: Send + 'static,
-    A: Fn(H, Result<()>) -> (M, usize) + Send + Sync + 'static,
+    A: Fn(H, Result<()>, &mut Vec<u8>) + Send + Sync + 'static,
 {
-    /// `answer` makes the answer to a record and says how heavy it is; `note` is shown every error.
+    /// `answer` writes the answer to a record as it travels; `note` is shown every error.
     pub(crate) fn new(
         role: Arc<dyn Role>,
         concurrency: usize,
-        results: queue::Sender<M>,
+        results: queue::Sender<Vec<u8>>,
         answer: A,
         note: Arc<dyn Fn(&Error) + Send + Sync>,
     ) -> Self {
@@ -251,7 +252,7 @@ where
         while let Some(chunk) = next_chunk(has_content, parcels).await {
             match chunk {
                 Ok(chunk) => {
-                    total += chunk.len();
+                    total += chunk.iter().map(Bytes::len).sum::<usize>();
                     if total > SMALL {
                         begin.take().into_iter().for_each(Begin::begin);
                     }
@@ -271,7 +272,7 @@ where
     }
 
     /// Prepares a file's call.
-    fn begin_file(&mut self, entry: Entry, content: queue::Receiver<Bytes>, header: H, permit: OwnedSemaphorePermit) -> Begin {
+    fn begin_file(&mut self, entry: Entry, content: queue::Receiver<Pieces>, header: H, permit: OwnedSemaphorePermit) -> Begin {
         let source = source::Core::new(content, entry.info.size);
         let stored = self.remember(&entry);
         let parents = self.shared.parents_of(&entry.path);
@@ -321,12 +322,14 @@ where
     where
         P: Parcels<Header = H>,
     {
-        let mut value = BytesMut::new();
+        let mut value = Vec::new();
         let mut too_long = false;
         while let Some(chunk) = next_chunk(has_content, parcels).await {
             match chunk {
-                Ok(chunk) if value.len() + chunk.len() <= LONGEST_XATTR => value.extend_from_slice(&chunk),
-                Ok(_) => too_long = true,
+                Ok(chunk) => {
+                    too_long |= value.len() + chunk.iter().map(Bytes::len).sum::<usize>() > LONGEST_XATTR;
+                    chunk.iter().filter(|_| !too_long).for_each(|piece| value.extend_from_slice(piece));
+                }
                 Err(end) => {
                     let error = Error::truncated("the host broke off inside an extended attribute");
                     self.shared.finish(header, Err(error)).await;
@@ -342,7 +345,7 @@ where
         let permit = self.shared.pay(RECORD + value.len()).await;
         let shared = self.shared.clone();
         tokio::spawn(async move {
-            let result = shared.call(|role| role.set_xattr(path, name, value.freeze())).await;
+            let result = shared.call(|role| role.set_xattr(path, name, value.into())).await;
             shared.finish(header, result).await;
             drop(permit);
         });
@@ -379,7 +382,7 @@ impl Parents {
     }
 }
 
-impl<M, A> Work<M, A> {
+impl<A> Work<A> {
     /// Takes a part of the budget, waiting until there is as much.
     async fn pay(&self, cost: usize) -> OwnedSemaphorePermit {
         let cost = cost.min(BUDGET) as u32;
@@ -420,11 +423,10 @@ impl<M, A> Work<M, A> {
     /// Answers a record.
     async fn finish<H>(&self, header: H, result: Result<()>)
     where
-        A: Fn(H, Result<()>) -> (M, usize),
+        A: Fn(H, Result<()>, &mut Vec<u8>),
     {
-        let (answer, weight) = (self.answer)(header, result);
         // Nobody is there to be told where this fails.
-        let _ = self.results.send(answer, weight).await;
+        let _ = self.results.append(|out| (self.answer)(header, result, out)).await;
     }
 }
 
@@ -435,7 +437,7 @@ fn link_key(info: &FileInfo) -> Option<(u64, u64)> {
 
 /// The next chunk of a content, none at its end. Where it is broken off: how the export goes on, which is an end without an
 /// error if the host has just ended its requests.
-async fn next_chunk<P: Parcels>(has_content: bool, parcels: &mut P) -> Option<Result<Bytes, Result<()>>> {
+async fn next_chunk<P: Parcels>(has_content: bool, parcels: &mut P) -> Option<Result<Pieces, Result<()>>> {
     if !has_content {
         return None;
     }

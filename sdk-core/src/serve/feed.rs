@@ -2,26 +2,27 @@
 
 use bytes::Bytes;
 
+use super::uploads::Pieces;
 use crate::Error;
 use crate::queue::Sender;
 
 /// The sending side of a source. Dropped before it is complete, it tells the author's code that the host broke off.
 pub(crate) struct Feed {
-    queue: Sender<Bytes>,
+    queue: Sender<Pieces>,
     /// The author's code is done, with or without success: the rest is read and dropped.
     unwanted: bool,
 }
 
 impl Feed {
-    pub(crate) fn new(queue: Sender<Bytes>) -> Self {
+    pub(crate) fn new(queue: Sender<Pieces>) -> Self {
         Feed { queue, unwanted: false }
     }
 
-    /// Passes a piece on when there is room.
-    pub(crate) async fn send(&mut self, piece: Bytes) {
-        if !self.unwanted && !piece.is_empty() {
-            let weight = piece.len();
-            self.unwanted = self.queue.send(piece, weight).await.is_err();
+    /// Passes a chunk on when there is room.
+    pub(crate) async fn send(&mut self, chunk: Pieces) {
+        if !self.unwanted && !chunk.is_empty() {
+            let weight = chunk.iter().map(Bytes::len).sum();
+            self.unwanted = self.queue.send(chunk, weight).await.is_err();
         }
     }
 

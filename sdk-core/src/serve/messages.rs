@@ -11,7 +11,9 @@ use tonic::codec::Codec;
 use tonic::{Status, Streaming};
 
 use super::answer_body::AnswerBody;
+use super::instance::status;
 use super::transport::BoxError;
+use crate::Error;
 
 /// The largest message that a host sends: its chunks have 1 MiB, its records rarely more than 1 KiB.
 pub(crate) const LARGEST_MESSAGE: usize = 5 << 20;
@@ -38,6 +40,22 @@ pub(crate) fn answer<M: Message>(result: Result<M, Status>) -> http::Response<An
         Err(status) => status.into_http(),
         Ok(message) => streamed(Body::new(OneMessage::Message(framed(&message)))),
     }
+}
+
+/// Answers a call that has one message either way.
+pub(crate) async fn unary<Q, A, F>(request: http::Request<Incoming>, call: impl FnOnce(Q) -> F) -> http::Response<AnswerBody>
+where
+    Q: Message + Default + 'static,
+    A: Message,
+    F: Future<Output = Result<A, Status>>,
+{
+    let answered = async { call(only_message(request.into_body()).await?).await };
+    answer(answered.await)
+}
+
+/// Answers a call of a method that the service does not have.
+pub(crate) fn unknown(method: &str) -> http::Response<AnswerBody> {
+    status(&Error::not_supported(format_args!("the call {method}"))).into_http()
 }
 
 /// An answer with a body that was put together here.

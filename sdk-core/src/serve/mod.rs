@@ -19,6 +19,7 @@ mod messages;
 mod outcomes;
 mod storing;
 mod transport;
+mod uploads;
 mod v1_0;
 mod v1_1;
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use tonic::{Status, Streaming};
 
 use super::chunk_body::ChunkBody;
 use super::feed::Feed;
 use super::instance::Instance;
+use super::uploads::{Pieces, Upload, Uploads};
 use crate::jobs::Job;
 use crate::roles::store::{Make, Role};
 use crate::{Config, Context, Error, Location, Mac, Object, Range, Resource, Result, jobs, log, queue, source};
@@ -99,23 +99,17 @@ impl Storing {
         Ok((0..macs.len()).map(move |i| all.slice(i * Mac::LEN..(i + 1) * Mac::LEN)))
     }
 
-    /// Takes an object in; `first` is what came with its name, `piece` what a message holds of it. Says how many bytes it has.
-    pub(crate) async fn put<M>(
-        &self,
-        object: Object,
-        first: Bytes,
-        mut messages: Streaming<M>,
-        piece: impl Fn(M) -> Bytes,
-    ) -> Result<i64> {
+    /// Takes an object in; `first` is what came with its name. Says how many bytes it has.
+    pub(crate) async fn put<M: Upload>(&self, object: Object, first: Option<Pieces>, mut uploads: Uploads<M>) -> Result<i64> {
         let role = self.role()?;
         let (sender, receiver) = queue::queue(PUT_AHEAD);
         let put = role.put(object, source::Core::new(receiver, None));
         let mut feed = Feed::new(sender);
-        feed.send(first).await;
+        feed.send(first.unwrap_or_default()).await;
         // What the author's code does not want any more is read all the same: a host that is answered while it still sends
         // shows its user no more than "EOF".
-        while let Some(message) = messages.message().await.map_err(broken_off)? {
-            feed.send(piece(message)).await;
+        while let Some((_, chunk)) = uploads.next().await? {
+            feed.send(chunk.unwrap_or_default()).await;
         }
         feed.complete();
         let written = self.0.instance.run(put).await.context(object)?;
@@ -136,9 +130,4 @@ impl Storing {
     pub(crate) async fn delete(&self, object: Object) -> Result<()> {
         self.call(|role| role.delete(object)).await.context(object)
     }
-}
-
-/// The error of an upload whose messages end without an end.
-pub(crate) fn broken_off(status: Status) -> Error {
-    Error::truncated(format!("the host broke off: {}", status.message()))
 }

@@ -20,8 +20,8 @@ use crate::{Error, os};
 /// Writes are gathered up to this size.
 const GATHERED: usize = 256 << 10;
 
-/// Reads ask for as much at once.
-const READ_AT_ONCE: usize = 256 << 10;
+/// Reads ask for as much at once: more keeps the pipe's lock for so long that the host spins on it.
+const READ_AT_ONCE: usize = 64 << 10;
 
 /// What pipes are enlarged to, where the kernel lets us.
 const PIPE: usize = 1 << 20;

@@ -8,19 +8,19 @@ use std::time::SystemTime;
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tonic::{Status, Streaming};
+use tonic::Status;
 
 use super::super::answer_body::AnswerBody;
 use super::super::arguments;
 use super::super::exporting::{Exporting, Session};
 use super::super::feed::Feed;
 use super::super::instance::init_status;
-use super::super::messages::{Requests, answer, messages};
-use super::super::storing::broken_off;
+use super::super::messages::{answer, unary, unknown};
+use super::super::uploads::{Upload, Uploads};
 use super::instances::Instances;
 use super::wire::exporter::store_file_request::Packet;
 use super::wire::exporter::*;
-use super::{convert, failed, unary, unknown};
+use super::{convert, failed};
 use crate::jobs::Job;
 use crate::roles::exporter::{Entry, Make, OwnedLink, Role};
 use crate::{Error, Flags, Result, log, mode, os, path, queue, source};
@@ -36,6 +36,10 @@ const WAITING_LINKS: usize = 16;
 
 /// What `CreateLink` calls a symbolic link; a hard one is 0.
 const SYMBOLIC: u32 = 1;
+
+impl Upload for StoreFileRequest {
+    const CHUNK: &'static [u32] = &[2, 1];
+}
 
 /// Serves exporters.
 #[derive(Clone)]
@@ -60,8 +64,8 @@ impl Server {
             "Root" => unary(request, |request| self.root(request)).await,
             "CreateDirectory" => unary(request, |request| self.create_directory(request)).await,
             "StoreFile" => {
-                let messages = messages(Requests::of(request).into_body());
-                answer(self.store_file(messages).await.map(|()| StoreFileResponse {}).map_err(failed))
+                let stored = self.store_file(Uploads::new(request.into_body())).await;
+                answer(stored.map(|()| StoreFileResponse {}).map_err(failed))
             }
             "SetPermissions" => unary(request, |request| self.set_permissions(request)).await,
             "CreateLink" => unary(request, |request| self.create_link(request)).await,
@@ -95,13 +99,13 @@ impl Server {
         create.await.map(|()| CreateDirectoryResponse {}).map_err(failed)
     }
 
-    async fn store_file(&self, mut messages: Streaming<StoreFileRequest>) -> Result<()> {
-        let first = messages.message().await.map_err(broken_off)?;
+    async fn store_file(&self, mut uploads: Uploads<StoreFileRequest>) -> Result<()> {
+        let first = uploads.next().await?.map(|(message, _)| message);
         let Some(StoreFileRequest { packet: Some(Packet::Header(header)), cookie }) = first else {
             return Err(Error::invalid("StoreFile came without a header"));
         };
         let target = self.instances.get(&cookie)?;
-        target.store_file(header, messages).await
+        target.store_file(header, uploads).await
     }
 
     async fn set_permissions(&self, request: SetPermissionsRequest) -> Result<SetPermissionsResponse, Status> {
@@ -219,7 +223,7 @@ impl Target {
         Ok(())
     }
 
-    async fn store_file(self: &Arc<Self>, header: StoreFileHeader, mut messages: Streaming<StoreFileRequest>) -> Result<()> {
+    async fn store_file(self: &Arc<Self>, header: StoreFileHeader, mut uploads: Uploads<StoreFileRequest>) -> Result<()> {
         let path = self.below_root(&header.pathname)?;
         // What does not fit is -1.
         let size = i64::try_from(header.size).is_ok().then_some(header.size);
@@ -228,15 +232,13 @@ impl Target {
         let stored = self.begin(move |role| role.store_file(entry, source::Core::new(content, size)));
         let mut feed = Feed::new(sender);
         let mut came = 0;
-        while let Some(message) = messages.message().await.map_err(broken_off)? {
-            match message.packet {
-                Some(Packet::Data(data)) => {
-                    came += data.chunk.len() as u64;
-                    feed.send(data.chunk).await;
-                }
-                Some(Packet::Header(_)) => return Err(Error::invalid("the host sent a header in the middle of a file")),
-                None => {}
+        while let Some((message, chunk)) = uploads.next().await? {
+            if let Some(Packet::Header(_)) = message.packet {
+                return Err(Error::invalid("the host sent a header in the middle of a file"));
             }
+            let chunk = chunk.unwrap_or_default();
+            came += chunk.iter().map(|piece| piece.len() as u64).sum::<u64>();
+            feed.send(chunk).await;
         }
         // A host that cannot read on ends the call as if that were all.
         match size {

@@ -11,12 +11,12 @@ use super::super::arguments;
 use super::super::chunk_body::ChunkBody;
 use super::super::importing::Importing;
 use super::super::instance::init_status;
-use super::super::messages::{only_message, streamed};
+use super::super::messages::{only_message, streamed, unary, unknown};
 use super::encode::ENCODER;
 use super::instances::Instances;
 use super::records::Records;
 use super::wire::importer::*;
-use super::{convert, failed, unary, unknown};
+use super::{convert, failed};
 use crate::roles::importer::Make;
 use crate::{Flags, jobs, log};
 

@@ -9,14 +9,11 @@ mod records;
 mod store;
 
 use hyper::body::Incoming;
-use prost::Message;
 use tonic::Status;
 
-use super::answer_body::AnswerBody;
 use super::arguments::Role;
 use super::front::Answer;
 use super::instance::status;
-use super::messages::{answer, only_message};
 use crate::wire::v1_0 as wire;
 use crate::{Connector, Error};
 
@@ -62,22 +59,7 @@ impl Server {
     }
 }
 
-/// Answers a call that has one message either way.
-async fn unary<Q, A, F>(request: http::Request<Incoming>, call: impl FnOnce(Q) -> F) -> http::Response<AnswerBody>
-where
-    Q: Message + Default + 'static,
-    A: Message,
-    F: Future<Output = Result<A, Status>>,
-{
-    let answered = async { call(only_message(request.into_body()).await?).await };
-    answer(answered.await)
-}
-
 /// The status of an error.
 fn failed(error: Error) -> Status {
     status(&error)
-}
-
-fn unknown(method: &str) -> http::Response<AnswerBody> {
-    status(&Error::not_supported(format_args!("the call {method}"))).into_http()
 }

@@ -3,22 +3,27 @@
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use tonic::{Status, Streaming};
+use tonic::Status;
 
 use super::super::answer_body::AnswerBody;
 use super::super::arguments;
 use super::super::chunk_body::ChunkBody;
 use super::super::instance::init_status;
-use super::super::messages::{Requests, answer, messages, only_message};
-use super::super::storing::{Storing, broken_off};
+use super::super::messages::{answer, only_message, unary, unknown};
+use super::super::storing::Storing;
+use super::super::uploads::{Upload, Uploads};
 use super::instances::Instances;
 use super::wire::store::*;
-use super::{convert, failed, unary, unknown};
+use super::{convert, failed};
 use crate::roles::store::Make;
 use crate::{Error, Object, Range, Resource, Result};
 
 /// What a name takes in a listing.
 const LISTED: usize = crate::Mac::LEN + 4;
+
+impl Upload for PutStateRequest {
+    const CHUNK: &'static [u32] = &[2];
+}
 
 /// Serves stores.
 #[derive(Clone)]
@@ -92,8 +97,7 @@ impl Server {
             _ => match call_of(method) {
                 Some((Call::List, kind)) => unary(request, |request| self.list(kind, request)).await,
                 Some((Call::Put, kind)) => {
-                    let messages = messages(Requests::of(request).into_body());
-                    let written = self.put(kind, messages).await.map_err(failed);
+                    let written = self.put(kind, Uploads::new(request.into_body())).await.map_err(failed);
                     answer(written.map(|bytes_written| PutStateResponse { bytes_written }))
                 }
                 Some((Call::Get, kind)) => ChunkBody::answer(self.get(kind, request).await),
@@ -152,11 +156,11 @@ impl Server {
         Ok(GetStatesResponse { macs })
     }
 
-    async fn put(&self, kind: Resource, mut messages: Streaming<PutStateRequest>) -> Result<i64> {
-        let first = messages.message().await.map_err(broken_off)?;
-        let first = first.ok_or_else(|| Error::invalid(format!("an upload of kind {kind} ended before it named an object")))?;
-        let storing = self.storing(&first.cookie)?;
-        storing.put(object(kind, first.mac)?, first.chunk, messages, |message| message.chunk).await
+    async fn put(&self, kind: Resource, mut uploads: Uploads<PutStateRequest>) -> Result<i64> {
+        let first = uploads.next().await?;
+        let unnamed = || Error::invalid(format!("an upload of kind {kind} ended before it named an object"));
+        let (first, chunk) = first.ok_or_else(unnamed)?;
+        self.storing(&first.cookie)?.put(object(kind, first.mac)?, chunk, uploads).await
     }
 
     async fn get(&self, kind: Resource, request: http::Request<Incoming>) -> Result<ChunkBody, Status> {

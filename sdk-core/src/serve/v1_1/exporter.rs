@@ -2,17 +2,23 @@
 
 use std::sync::Arc;
 
-use tonic::{Request, Response, Status, Streaming};
+use hyper::body::Incoming;
+use prost::Message;
+use tonic::Status;
+use tonic::body::Body;
 
-use super::super::export::{Export, Item, Parcel};
+use super::super::answer_body::AnswerBody;
+use super::super::encoding::framed;
+use super::super::export::{Export, Item, Parcel, Parcels};
 use super::super::exporting::Exporting;
-use super::super::instance::{init_status, status, text_for_wire};
+use super::super::instance::{init_status, text_for_wire};
+use super::super::messages::{streamed, unary, unknown};
 use super::super::outcomes::Outcomes;
-use super::convert;
+use super::super::uploads::{Upload, Uploads};
 use super::wire::plakar::connectors as wire;
 use super::wire::plakar::exporter::export_request::Packet;
-use super::wire::plakar::exporter::exporter_server;
 use super::wire::plakar::exporter::*;
+use super::{convert, failed};
 use crate::roles::exporter::Make;
 use crate::{Error, Result, queue};
 
@@ -35,72 +41,75 @@ impl Server {
     pub(crate) fn end(&self) {
         self.exporting.end();
     }
-}
 
-#[tonic::async_trait]
-impl exporter_server::Exporter for Server {
-    async fn init(&self, request: Request<InitRequest>) -> Result<Response<InitResponse>, Status> {
-        let request = request.into_inner();
+    pub(super) async fn answer(self, method: &str, request: http::Request<Incoming>) -> http::Response<AnswerBody> {
+        match method {
+            "Init" => unary(request, |request| self.init(request)).await,
+            "Ping" => unary(request, |_: PingRequest| self.ping()).await,
+            "Export" => match self.export(Uploads::new(request.into_body())) {
+                Ok(outcomes) => streamed(Body::new(outcomes)),
+                Err(error) => failed(error).into_http(),
+            },
+            "Close" => unary(request, |_: CloseRequest| self.close()).await,
+            _ => unknown(method),
+        }
+    }
+
+    async fn init(&self, request: InitRequest) -> Result<InitResponse, Status> {
         let config = convert::config(request.options, request.proto, request.config);
         let session = self.exporting.start(&self.make, config).await.map_err(|error| init_status(&error))?;
         let location = &session.location;
-        Ok(Response::new(InitResponse {
+        Ok(InitResponse {
             origin: location.origin.clone(),
             r#type: location.kind.clone(),
             root: location.root.clone(),
             flags: location.flags.bits(),
-        }))
+        })
     }
 
-    async fn ping(&self, _: Request<PingRequest>) -> Result<Response<PingResponse>, Status> {
+    async fn ping(&self) -> Result<PingResponse, Status> {
         let ping = async { self.exporting.run(self.exporting.get()?.role.ping()).await };
-        ping.await.map_err(|error| status(&error))?;
-        Ok(Response::new(PingResponse {}))
+        ping.await.map(|()| PingResponse {}).map_err(failed)
     }
 
-    type ExportStream = Outcomes<ExportResponse>;
-
-    async fn export(&self, request: Request<Streaming<ExportRequest>>) -> Result<Response<Self::ExportStream>, Status> {
-        let session = self.exporting.get().map_err(|error| status(&error))?;
+    fn export(&self, uploads: Uploads<ExportRequest>) -> Result<Outcomes> {
+        let session = self.exporting.get()?;
         let (results, receiver) = queue::queue(RESULTS_AHEAD);
         let exporting = self.exporting.clone();
         let note = Arc::new(move |error: &Error| exporting.note(error));
-        let answer = move |record: wire::Record, result: Result<()>| {
-            let error = result.err().map(|error| text_for_wire(&error.wire_text())).unwrap_or_default();
-            let weight = 128 + record.pathname.len() + error.len();
-            (ExportResponse { result: Some(wire::Result { header: Some(record), error }) }, weight)
-        };
         let export = Export::new(session.role, session.concurrency, results.clone(), answer, note);
-        tokio::spawn(async move {
-            let end = export.run(Requests { messages: request.into_inner(), ended: false }).await;
-            results.finish(end);
-        });
-        Ok(Response::new(Outcomes::new(receiver)))
+        tokio::spawn(async move { results.finish(export.run(Requests(uploads)).await) });
+        Ok(Outcomes::new(receiver))
     }
 
-    async fn close(&self, _: Request<CloseRequest>) -> Result<Response<CloseResponse>, Status> {
-        self.exporting.close().await.map_err(|error| status(&error))?;
-        Ok(Response::new(CloseResponse {}))
+    async fn close(&self) -> Result<CloseResponse, Status> {
+        self.exporting.close().await.map(|()| CloseResponse {}).map_err(failed)
     }
+}
+
+/// Writes the answer to a record.
+fn answer(record: wire::Record, result: Result<()>, out: &mut Vec<u8>) {
+    let error = result.err().map(|error| text_for_wire(&error.wire_text())).unwrap_or_default();
+    let response = ExportResponse { result: Some(wire::Result { header: Some(record), error }) };
+    framed(out, |out| response.encode_raw(out));
+}
+
+impl Upload for ExportRequest {
+    const CHUNK: &'static [u32] = &[2];
 }
 
 /// What the host sends, as the export understands it.
-struct Requests {
-    messages: Streaming<ExportRequest>,
-    ended: bool,
-}
+struct Requests(Uploads<ExportRequest>);
 
-impl super::super::export::Parcels for Requests {
+impl Parcels for Requests {
     type Header = wire::Record;
 
     async fn next(&mut self) -> Result<Option<Parcel<wire::Record>>> {
-        while !self.ended {
-            let message = self.messages.message().await;
-            match message.map_err(|status| Error::truncated(format!("the host broke off: {}", status.message())))? {
-                None => self.ended = true,
-                Some(ExportRequest { packet: None }) => {}
-                Some(ExportRequest { packet: Some(Packet::Chunk(chunk)) }) => return Ok(Some(Parcel::Chunk(chunk))),
-                Some(ExportRequest { packet: Some(Packet::Record(record)) }) => return Ok(Some(parcel(record))),
+        while let Some(message) = self.0.next().await? {
+            match message {
+                (_, Some(chunk)) => return Ok(Some(Parcel::Chunk(chunk))),
+                (ExportRequest { packet: Some(Packet::Record(record)) }, None) => return Ok(Some(parcel(record))),
+                _ => {}
             }
         }
         Ok(None)

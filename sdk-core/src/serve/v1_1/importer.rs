@@ -2,22 +2,20 @@
 
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
-use tonic::body::Body;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Status, Streaming};
 
 use super::super::answer_body::AnswerBody;
 use super::super::chunk_body::ChunkBody;
 use super::super::importing::Importing;
-use super::super::instance::{init_status, status};
-use super::super::messages::{messages, only_message};
+use super::super::instance::init_status;
+use super::super::messages::{Requests, messages, only_message, unary, unknown};
 use super::acknowledgements::{Acknowledgements, Results};
 use super::encode::ENCODER;
 use super::records::Records;
-use super::wire::importer::importer_server;
 use super::wire::importer::*;
-use super::{Unused, convert, unused};
+use super::{convert, failed};
+use crate::Error;
 use crate::roles::importer::Make;
-use crate::{Error, Result};
 
 /// Serves one importer.
 #[derive(Clone)]
@@ -36,74 +34,51 @@ impl Server {
         self.importing.end();
     }
 
-    /// The method whose answer is made by [`answer_import`](Self::answer_import).
-    pub(crate) const IMPORT: &str = "/importer.Importer/Import";
-
-    /// Answers a call of `Import`.
-    pub(crate) async fn answer_import(self, request: http::Request<Body>) -> http::Response<AnswerBody> {
-        Records::answer(self.import_records(messages(request.into_body())).map_err(|error| status(&error)))
+    pub(super) async fn answer(self, method: &str, request: http::Request<Incoming>) -> http::Response<AnswerBody> {
+        match method {
+            "Init" => unary(request, |request| self.init(request)).await,
+            "Ping" => unary(request, |_: PingRequest| self.ping()).await,
+            "Import" => Records::answer(self.import(messages(Requests::of(request).into_body()))),
+            "Open" => ChunkBody::answer(self.open(request).await),
+            "Close" => unary(request, |_: CloseRequest| self.close()).await,
+            _ => unknown(method),
+        }
     }
 
-    fn import_records(self, results: Streaming<Results>) -> Result<Records> {
-        let begun = self.importing.scan("Import", &ENCODER)?;
+    async fn init(&self, request: InitRequest) -> Result<InitResponse, Status> {
+        let config = convert::config(request.options, request.proto, request.config);
+        let location = self.importing.start(&self.make, config).await.map_err(|error| init_status(&error))?;
+        Ok(InitResponse {
+            origin: location.origin.clone(),
+            r#type: location.kind.clone(),
+            root: location.root.clone(),
+            flags: location.flags.bits(),
+        })
+    }
+
+    async fn ping(&self) -> Result<PingResponse, Status> {
+        self.importing.ping().await.map(|()| PingResponse {}).map_err(failed)
+    }
+
+    fn import(self, results: Streaming<Results>) -> Result<Records, Status> {
+        let begun = self.importing.scan("Import", &ENCODER).map_err(failed)?;
         let (all_acknowledged, acknowledgements_end) = oneshot::channel();
         let acknowledgements = Acknowledgements::new(self.importing, begun.scan, begun.wants_results);
         tokio::spawn(acknowledgements.take_all(results, all_acknowledged));
         Ok(Records::new(begun.records, acknowledgements_end))
     }
 
-    /// The method whose answer is made by [`answer_open`](Self::answer_open).
-    pub(crate) const OPEN: &str = "/importer.Importer/Open";
-
-    /// Answers a call of `Open`.
-    pub(crate) async fn answer_open(self, request: http::Request<Incoming>) -> http::Response<AnswerBody> {
-        let open = async {
-            let request: OpenRequest = only_message(request.into_body()).await?;
-            self.open_content(request).map_err(|error| status(&error))
+    async fn open(&self, request: http::Request<Incoming>) -> Result<ChunkBody, Status> {
+        let request: OpenRequest = only_message(request.into_body()).await?;
+        let open = || {
+            let record = request.record.ok_or_else(|| Error::invalid("Open came without a record"))?;
+            let xattr = record.is_xattr.then_some(record.xattr_name.as_str());
+            self.importing.open(&record.pathname, xattr, "its record was acknowledged already")
         };
-        ChunkBody::answer(open.await)
+        open().map_err(failed)
     }
 
-    fn open_content(&self, request: OpenRequest) -> Result<ChunkBody> {
-        let record = request.record.ok_or_else(|| Error::invalid("Open came without a record"))?;
-        let xattr = record.is_xattr.then_some(record.xattr_name.as_str());
-        self.importing.open(&record.pathname, xattr, "its record was acknowledged already")
-    }
-}
-
-#[tonic::async_trait]
-impl importer_server::Importer for Server {
-    async fn init(&self, request: Request<InitRequest>) -> Result<Response<InitResponse>, Status> {
-        let request = request.into_inner();
-        let config = convert::config(request.options, request.proto, request.config);
-        let location = self.importing.start(&self.make, config).await.map_err(|error| init_status(&error))?;
-        Ok(Response::new(InitResponse {
-            origin: location.origin.clone(),
-            r#type: location.kind.clone(),
-            root: location.root.clone(),
-            flags: location.flags.bits(),
-        }))
-    }
-
-    async fn ping(&self, _: Request<PingRequest>) -> Result<Response<PingResponse>, Status> {
-        self.importing.ping().await.map_err(|error| status(&error))?;
-        Ok(Response::new(PingResponse {}))
-    }
-
-    type ImportStream = Unused<ImportResponse>;
-
-    async fn import(&self, _: Request<Streaming<ImportRequest>>) -> Result<Response<Self::ImportStream>, Status> {
-        Err(unused())
-    }
-
-    type OpenStream = Unused<OpenResponse>;
-
-    async fn open(&self, _: Request<OpenRequest>) -> Result<Response<Self::OpenStream>, Status> {
-        Err(unused())
-    }
-
-    async fn close(&self, _: Request<CloseRequest>) -> Result<Response<CloseResponse>, Status> {
-        self.importing.close().await.map_err(|error| status(&error))?;
-        Ok(Response::new(CloseResponse {}))
+    async fn close(&self) -> Result<CloseResponse, Status> {
+        self.importing.close().await.map(|()| CloseResponse {}).map_err(failed)
     }
 }

@@ -8,19 +8,14 @@ mod importer;
 mod records;
 mod store;
 
-use std::convert::Infallible;
-
 use hyper::body::Incoming;
 use tonic::Status;
-use tonic::body::Body;
-use tonic::codegen::Service;
 
-use super::answer_body::AnswerBody;
 use super::arguments::Role;
 use super::front::Answer;
-use super::messages::{LARGEST_MESSAGE, Requests};
-use crate::Connector;
+use super::instance::status;
 use crate::wire::v1_1 as wire;
+use crate::{Connector, Error};
 
 /// Serves one role.
 #[derive(Clone)]
@@ -51,47 +46,20 @@ impl Server {
 
     /// Answers a call of a method that the role has.
     pub(crate) fn call(&self, request: http::Request<Incoming>) -> Answer {
-        let path = request.uri().path();
-        match self {
-            Server::Importer(server) if path == importer::Server::OPEN => {
-                let answer = server.clone().answer_open(request);
-                Box::pin(async { Ok(answer.await) })
-            }
-            Server::Importer(server) if path == importer::Server::IMPORT => {
-                let answer = server.clone().answer_import(Requests::of(request));
-                Box::pin(async { Ok(answer.await) })
-            }
-            Server::Store(server) if path == store::Server::GET => {
-                let answer = server.clone().answer_get(request);
-                Box::pin(async { Ok(answer.await) })
-            }
-            Server::Importer(server) => answered(
-                wire::importer::importer_server::ImporterServer::new(server.clone())
-                    .max_decoding_message_size(LARGEST_MESSAGE)
-                    .call(Requests::of(request)),
-            ),
-            Server::Exporter(server) => answered(
-                wire::plakar::exporter::exporter_server::ExporterServer::new(server.clone())
-                    .max_decoding_message_size(LARGEST_MESSAGE)
-                    .call(Requests::of(request)),
-            ),
-            Server::Store(server) => answered(
-                wire::store::store_server::StoreServer::new(server.clone())
-                    .max_decoding_message_size(LARGEST_MESSAGE)
-                    .call(Requests::of(request)),
-            ),
-        }
+        let server = self.clone();
+        Box::pin(async move {
+            let uri = request.uri().clone();
+            let method = uri.path().rsplit('/').next().unwrap_or_default();
+            Ok(match server {
+                Server::Importer(server) => server.answer(method, request).await,
+                Server::Exporter(server) => server.answer(method, request).await,
+                Server::Store(server) => server.answer(method, request).await,
+            })
+        })
     }
 }
 
-/// The answer of one of tonic's services.
-fn answered(answer: impl Future<Output = Result<http::Response<Body>, Infallible>> + Send + 'static) -> Answer {
-    Box::pin(async { Ok(answer.await?.map(AnswerBody::from)) })
-}
-
-/// The answer of a method that the front answers before tonic's service is asked.
-type Unused<M> = tonic::codegen::tokio_stream::Empty<Result<M, Status>>;
-
-fn unused() -> Status {
-    Status::internal("this call is answered elsewhere")
+/// The status of an error.
+fn failed(error: Error) -> Status {
+    status(&error)
 }

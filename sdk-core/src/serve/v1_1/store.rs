@@ -1,16 +1,16 @@
 //! The store's service.
 
 use hyper::body::Incoming;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::Status;
 
 use super::super::answer_body::AnswerBody;
 use super::super::chunk_body::ChunkBody;
-use super::super::instance::{init_status, status};
-use super::super::messages::only_message;
-use super::super::storing::{Storing, broken_off};
-use super::wire::store::store_server;
+use super::super::instance::init_status;
+use super::super::messages::{answer, only_message, unary, unknown};
+use super::super::storing::Storing;
+use super::super::uploads::{Upload, Uploads};
 use super::wire::store::*;
-use super::{Unused, convert, unused};
+use super::{convert, failed};
 use crate::roles::store::Make;
 use crate::{Error, Mac, Object, Range, Resource, Result};
 
@@ -34,105 +34,96 @@ impl Server {
         self.storing.end().await;
     }
 
-    async fn take(&self, mut messages: Streaming<PutRequest>) -> Result<i64> {
-        let first = messages.message().await.map_err(broken_off)?;
-        let first = first.ok_or_else(|| Error::invalid("Put ended before it named an object"))?;
-        let object = object(&first.mac, first.r#type, first.flags)?;
-        self.storing.put(object, first.chunk, messages, |message| message.chunk).await
+    pub(super) async fn answer(self, method: &str, request: http::Request<Incoming>) -> http::Response<AnswerBody> {
+        match method {
+            "Init" => unary(request, |request| self.init(request)).await,
+            "Create" => unary(request, |request: CreateRequest| self.create(request)).await,
+            "Open" => unary(request, |_: OpenRequest| self.open()).await,
+            "Ping" => unary(request, |_: PingRequest| self.ping()).await,
+            "Mode" => unary(request, |_: ModeRequest| self.mode()).await,
+            "Size" => unary(request, |_: SizeRequest| self.size()).await,
+            "List" => unary(request, |request| self.list(request)).await,
+            "Put" => {
+                let written = self.put(Uploads::new(request.into_body())).await.map_err(failed);
+                answer(written.map(|bytes_written| PutResponse { bytes_written }))
+            }
+            "Get" => ChunkBody::answer(self.get(request).await),
+            "Delete" => unary(request, |request| self.delete(request)).await,
+            "Close" => unary(request, |_: CloseRequest| self.close()).await,
+            _ => unknown(method),
+        }
     }
 
-    /// The method whose answer is made by [`answer_get`](Self::answer_get).
-    pub(crate) const GET: &str = "/store.Store/Get";
+    async fn init(&self, request: InitRequest) -> Result<InitResponse, Status> {
+        let config = convert::store_config(request.proto, request.config);
+        let location = self.storing.start(&self.make, config).await.map_err(|error| init_status(&error))?;
+        Ok(InitResponse {
+            origin: location.origin.clone(),
+            r#type: location.kind.clone(),
+            root: location.root.clone(),
+            flags: location.flags.bits(),
+        })
+    }
 
-    /// Answers a call of `Get`.
-    pub(crate) async fn answer_get(self, request: http::Request<Incoming>) -> http::Response<AnswerBody> {
-        let get = async {
-            let request: GetRequest = only_message(request.into_body()).await?;
-            self.get_object(request).map_err(|error| status(&error))
+    async fn create(&self, request: CreateRequest) -> Result<CreateResponse, Status> {
+        let created = self.storing.call(|role| role.create(request.config)).await;
+        created.map(|()| CreateResponse {}).map_err(failed)
+    }
+
+    async fn open(&self) -> Result<OpenResponse, Status> {
+        let config = self.storing.call(|role| role.open()).await;
+        config.map(|config| OpenResponse { config: config.into() }).map_err(failed)
+    }
+
+    async fn ping(&self) -> Result<PingResponse, Status> {
+        self.storing.call(|role| role.ping()).await.map(|()| PingResponse {}).map_err(failed)
+    }
+
+    async fn mode(&self) -> Result<ModeResponse, Status> {
+        self.storing.call(|role| role.mode()).await.map(|mode| ModeResponse { mode: mode.bits() }).map_err(failed)
+    }
+
+    async fn size(&self) -> Result<SizeResponse, Status> {
+        self.storing.size().await.map(|size| SizeResponse { size }).map_err(failed)
+    }
+
+    async fn list(&self, request: ListRequest) -> Result<ListResponse, Status> {
+        let list = async { self.storing.list(Resource::from_number(request.r#type)?, LISTED).await };
+        Ok(ListResponse { macs: list.await.map_err(failed)?.collect() })
+    }
+
+    async fn put(&self, mut uploads: Uploads<PutRequest>) -> Result<i64> {
+        let first = uploads.next().await?;
+        let (first, chunk) = first.ok_or_else(|| Error::invalid("Put ended before it named an object"))?;
+        self.storing.put(object(&first.mac, first.r#type, first.flags)?, chunk, uploads).await
+    }
+
+    async fn get(&self, request: http::Request<Incoming>) -> Result<ChunkBody, Status> {
+        let request: GetRequest = only_message(request.into_body()).await?;
+        let get = || {
+            let range = request.range.map(|range| Range { offset: range.offset, length: range.length });
+            self.storing.get(object(&request.mac, request.r#type, request.flags)?, range)
         };
-        ChunkBody::answer(get.await)
+        get().map_err(failed)
     }
 
-    fn get_object(&self, request: GetRequest) -> Result<ChunkBody> {
-        let object = object(&request.mac, request.r#type, request.flags)?;
-        let range = request.range.map(|range| Range { offset: range.offset, length: range.length });
-        self.storing.get(object, range)
+    async fn delete(&self, request: DeleteRequest) -> Result<DeleteResponse, Status> {
+        let delete = async { self.storing.delete(object(&request.mac, request.r#type, request.flags)?).await };
+        delete.await.map(|()| DeleteResponse {}).map_err(failed)
     }
+
+    async fn close(&self) -> Result<CloseResponse, Status> {
+        self.storing.close();
+        Ok(CloseResponse {})
+    }
+}
+
+impl Upload for PutRequest {
+    const CHUNK: &'static [u32] = &[3];
 }
 
 fn object(mac: &[u8], kind: i32, flags: i32) -> Result<Object> {
     let mut object = Object::new(Resource::from_number(kind)?, Mac::try_from(mac)?);
     object.hot = flags == StorageFlags::Hot as i32;
     Ok(object)
-}
-
-/// A call's result as it travels.
-fn answer<T>(result: Result<T>) -> Result<Response<T>, Status> {
-    result.map(Response::new).map_err(|error| status(&error))
-}
-
-#[tonic::async_trait]
-impl store_server::Store for Server {
-    async fn init(&self, request: Request<InitRequest>) -> Result<Response<InitResponse>, Status> {
-        let request = request.into_inner();
-        let config = convert::store_config(request.proto, request.config);
-        let location = self.storing.start(&self.make, config).await.map_err(|error| init_status(&error))?;
-        Ok(Response::new(InitResponse {
-            origin: location.origin.clone(),
-            r#type: location.kind.clone(),
-            root: location.root.clone(),
-            flags: location.flags.bits(),
-        }))
-    }
-
-    async fn create(&self, request: Request<CreateRequest>) -> Result<Response<CreateResponse>, Status> {
-        let created = self.storing.call(|role| role.create(request.into_inner().config)).await;
-        answer(created.map(|()| CreateResponse {}))
-    }
-
-    async fn open(&self, _: Request<OpenRequest>) -> Result<Response<OpenResponse>, Status> {
-        let config = self.storing.call(|role| role.open()).await;
-        answer(config.map(|config| OpenResponse { config: config.into() }))
-    }
-
-    async fn ping(&self, _: Request<PingRequest>) -> Result<Response<PingResponse>, Status> {
-        answer(self.storing.call(|role| role.ping()).await.map(|()| PingResponse {}))
-    }
-
-    async fn mode(&self, _: Request<ModeRequest>) -> Result<Response<ModeResponse>, Status> {
-        answer(self.storing.call(|role| role.mode()).await.map(|mode| ModeResponse { mode: mode.bits() }))
-    }
-
-    async fn size(&self, _: Request<SizeRequest>) -> Result<Response<SizeResponse>, Status> {
-        answer(self.storing.size().await.map(|size| SizeResponse { size }))
-    }
-
-    async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
-        let list = async {
-            let kind = Resource::from_number(request.into_inner().r#type)?;
-            Ok(ListResponse { macs: self.storing.list(kind, LISTED).await?.collect() })
-        };
-        answer(list.await)
-    }
-
-    async fn put(&self, request: Request<Streaming<PutRequest>>) -> Result<Response<PutResponse>, Status> {
-        answer(self.take(request.into_inner()).await.map(|bytes_written| PutResponse { bytes_written }))
-    }
-
-    type GetStream = Unused<GetResponse>;
-
-    async fn get(&self, _: Request<GetRequest>) -> Result<Response<Self::GetStream>, Status> {
-        Err(unused())
-    }
-
-    async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
-        let request = request.into_inner();
-        let delete = async { self.storing.delete(object(&request.mac, request.r#type, request.flags)?).await };
-        answer(delete.await.map(|()| DeleteResponse {}))
-    }
-
-    async fn close(&self, _: Request<CloseRequest>) -> Result<Response<CloseResponse>, Status> {
-        self.storing.close();
-        Ok(Response::new(CloseResponse {}))
-    }
 }
