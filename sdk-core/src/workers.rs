@@ -1,10 +1,12 @@
 //! The threads that calls which may block run on.
 //!
-//! Calls of a few microseconds are common, so that handing one over has to be cheap: the thread that became idle last is woken, and
-//! nothing else is. (tokio's blocking pool took ten system calls for what takes two here.) Threads stay: what languages keep for
-//! each thread survives from call to call.
+//! Calls of a few microseconds are common, so that handing one over has to be cheap: the thread that became idle last is woken,
+//! and nothing else is. (tokio's blocking pool took ten system calls for what takes two here.) While one is waking no other is
+//! woken: it wakes the next itself, if there is more to do by then than it takes. Threads stay: what languages keep for each
+//! thread survives from call to call.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -28,21 +30,62 @@ struct State {
     idle: Vec<Arc<Idle>>,
     waiting: VecDeque<Task>,
     threads: usize,
+    /// A thread was woken, or made, and has not looked for a task yet.
+    waking: bool,
 }
 
-/// A thread that waits for a task.
+/// A thread that waits to be woken.
 struct Idle {
-    task: Mutex<Option<Task>>,
+    woken: AtomicBool,
     thread: Thread,
+}
+
+/// How a thread is to be got that looks for a task.
+enum Wake {
+    Idle(Arc<Idle>),
+    New,
 }
 
 impl State {
     const fn new() -> Self {
-        State { idle: Vec::new(), waiting: VecDeque::new(), threads: 0 }
+        State { idle: Vec::new(), waiting: VecDeque::new(), threads: 0, waking: false }
     }
 
     fn is_quiet(&self) -> bool {
         self.idle.len() == self.threads && self.waiting.is_empty()
+    }
+
+    /// Whether to wake a thread for what is waiting, and which.
+    fn wake(&mut self) -> Option<Wake> {
+        if self.waking || self.waiting.is_empty() {
+            return None;
+        }
+        let wake = match self.idle.pop() {
+            Some(idle) => Wake::Idle(idle),
+            None if self.threads < MOST => {
+                self.threads += 1;
+                Wake::New
+            }
+            None => return None,
+        };
+        self.waking = true;
+        Some(wake)
+    }
+}
+
+impl Wake {
+    /// Not under the lock.
+    fn now(self) {
+        match self {
+            Wake::Idle(idle) => {
+                idle.woken.store(true, Ordering::Release);
+                idle.thread.unpark();
+            }
+            Wake::New => {
+                let spawned = thread::Builder::new().name("kloset-call".into()).spawn(work);
+                spawned.expect("the system gives a thread for a call");
+            }
+        }
     }
 }
 
@@ -52,48 +95,39 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Runs a task, which must not panic, on a thread that may block.
 pub(crate) fn run(task: impl FnOnce() + Send + 'static) {
-    let task: Task = Box::new(task);
-    let mut state = lock(&WORKERS.state);
-    if let Some(idle) = state.idle.pop() {
-        drop(state);
-        *lock(&idle.task) = Some(task);
-        idle.thread.unpark();
-    } else if state.threads < MOST {
-        state.threads += 1;
-        drop(state);
-        let spawned = thread::Builder::new().name("kloset-call".into()).spawn(move || work(task));
-        spawned.expect("the system gives a thread for a call");
-    } else {
-        state.waiting.push_back(task);
-    }
-}
-
-fn work(first: Task) {
-    let me = Arc::new(Idle { task: Mutex::new(None), thread: thread::current() });
-    let mut task = first;
-    loop {
-        task();
+    let wake = {
         let mut state = lock(&WORKERS.state);
-        task = match state.waiting.pop_front() {
-            Some(waiting) => waiting,
-            None => {
-                state.idle.push(me.clone());
-                if state.is_quiet() {
-                    WORKERS.quiet.notify_all();
-                }
-                drop(state);
-                wait(&me)
-            }
-        };
-    }
+        state.waiting.push_back(Box::new(task));
+        state.wake()
+    };
+    wake.into_iter().for_each(Wake::now);
 }
 
-fn wait(me: &Idle) -> Task {
+/// What a thread does, which was made because a task is waiting.
+fn work() {
+    let me = Arc::new(Idle { woken: AtomicBool::new(false), thread: thread::current() });
+    let mut awoke = true;
     loop {
-        if let Some(task) = lock(&me.task).take() {
-            return task;
+        let mut state = lock(&WORKERS.state);
+        if std::mem::take(&mut awoke) {
+            state.waking = false;
         }
-        thread::park();
+        if let Some(task) = state.waiting.pop_front() {
+            let wake = state.wake();
+            drop(state);
+            wake.into_iter().for_each(Wake::now);
+            task();
+        } else {
+            state.idle.push(me.clone());
+            if state.is_quiet() {
+                WORKERS.quiet.notify_all();
+            }
+            drop(state);
+            while !me.woken.swap(false, Ordering::Acquire) {
+                thread::park();
+            }
+            awoke = true;
+        }
     }
 }
 
