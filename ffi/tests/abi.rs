@@ -370,7 +370,10 @@ fn a_host_that_wants_no_more_ends_the_scan_and_everything_is_freed() {
                 receipt.done();
             }
             drop(scan);
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            // A scan that goes step by step is just not called any more.
+            if !case.contains("steps") && !case.contains("threads=3") {
+                started.said("scan cancelled").await;
+            }
             importer.ping().await.unwrap();
             importer.end().await.unwrap();
             let counts = started.counts().await;

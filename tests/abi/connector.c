@@ -415,6 +415,7 @@ static kloset_status scan(kloset_call *call, void *self, kloset_emitter *out)
                 if (status == KLOSET_CANCELLED) {
                         if (!kloset_emitter_cancelled(out) || !kloset_cancelled(call))
                                 abort();
+                        fprintf(stderr, "scan cancelled\n");
                         LEAVING(status);
                 }
                 if (status != KLOSET_OK) {

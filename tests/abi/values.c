@@ -3,6 +3,7 @@
  * nobody.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,17 +33,21 @@
         } while (0)
 
 static int freed;
+static pthread_mutex_t freeing = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t was_freed = PTHREAD_COND_INITIALIZER;
 
 static void free_data(void *data)
 {
         (void)data;
+        pthread_mutex_lock(&freeing);
         freed++;
+        pthread_cond_signal(&was_freed);
+        pthread_mutex_unlock(&freeing);
 }
 
 static void close_(void *user_data)
 {
-        (void)user_data;
-        freed++;
+        free_data(user_data);
 }
 
 int main(void)
@@ -113,9 +118,10 @@ int main(void)
         int descriptor = open("/dev/null", O_RDONLY);
         CHECK(kloset_reader_from_fd(NULL, descriptor, &reader) == KLOSET_INVALID);
         CHECK(fcntl(descriptor, F_GETFD) == -1);
-        for (int i = 0; i < 1000 && freed < 2; i++)
-                usleep(10000);
-        CHECK(freed == 2);
+        pthread_mutex_lock(&freeing);
+        while (freed < 2)
+                pthread_cond_wait(&was_freed, &freeing);
+        pthread_mutex_unlock(&freeing);
 
         CHECK(kloset_run(NULL, NULL, 0) == 1);
         puts("ok");

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use kloset_sdk::host::{Launch, Stderr};
+use tokio::sync::watch;
 
 /// The folder of this package.
 pub(crate) const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
@@ -84,7 +85,7 @@ pub(crate) fn has_valgrind() -> bool {
 /// A connector of `tests/abi` as the host starts it, and what it says on stderr.
 pub(crate) struct Started {
     pub(crate) launch: Launch,
-    lines: Arc<Mutex<Vec<String>>>,
+    lines: watch::Receiver<Vec<String>>,
 }
 
 impl Started {
@@ -99,9 +100,8 @@ impl Started {
             _ => format!("{program} {case} {role}"),
         };
         let mut launch = Launch::new(command.parse().unwrap(), "abi:///");
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let to = lines.clone();
-        launch.stderr = Stderr::Lines(Arc::new(move |line: &str| to.lock().unwrap().push(line.to_owned())));
+        let (to, lines) = watch::channel(Vec::new());
+        launch.stderr = Stderr::Lines(Arc::new(move |line: &str| to.send_modify(|lines| lines.push(line.to_owned()))));
         launch.host.max_concurrency = 1;
         launch.first_answer = Duration::from_secs(60);
         launch.grace = Duration::from_secs(60);
@@ -110,24 +110,27 @@ impl Started {
 
     /// Everything that came on stderr.
     pub(crate) fn stderr(&self) -> String {
-        self.lines.lock().unwrap().join("\n")
+        self.lines.borrow().join("\n")
+    }
+
+    /// What follows `start` in the first line on stderr that begins so, once it has come.
+    pub(crate) async fn said(&self, start: &str) -> String {
+        let mut lines = self.lines.clone();
+        let come = lines.wait_for(|lines| lines.iter().any(|line| line.starts_with(start)));
+        let come = tokio::time::timeout(Duration::from_secs(60), come).await.map(|lines| lines.map(|lines| lines.clone()));
+        let Ok(Ok(lines)) = come else { panic!("the connector did not say {start:?}: {}", self.stderr()) };
+        lines.iter().find_map(|line| line.strip_prefix(start)).unwrap_or_default().to_owned()
     }
 
     /// What the connector counted, once it has ended.
     pub(crate) async fn counts(&self) -> Counts {
-        for _ in 0..500 {
-            let line = self.lines.lock().unwrap().iter().find_map(|line| line.strip_prefix("counts ").map(str::to_owned));
-            if let Some(line) = line {
-                let number = |pair: &str| pair.split_once('=').map(|(name, n)| (name.to_owned(), n.parse().unwrap()));
-                let counts = Counts(line.split(' ').filter_map(number).collect());
-                assert!(!self.stderr().contains("Sanitizer") && !self.stderr().contains("runtime error"), "{}", self.stderr());
-                assert_eq!(counts.get("active"), 0, "{counts:?}");
-                assert_eq!(counts.get("wrong_thread"), 0, "{counts:?}");
-                return counts;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("the connector did not count: {}", self.stderr());
+        let line = self.said("counts ").await;
+        let number = |pair: &str| pair.split_once('=').map(|(name, n)| (name.to_owned(), n.parse().unwrap()));
+        let counts = Counts(line.split(' ').filter_map(number).collect());
+        assert!(!self.stderr().contains("Sanitizer") && !self.stderr().contains("runtime error"), "{}", self.stderr());
+        assert_eq!(counts.get("active"), 0, "{counts:?}");
+        assert_eq!(counts.get("wrong_thread"), 0, "{counts:?}");
+        counts
     }
 }
 

@@ -48,6 +48,7 @@ type bench struct {
 	flags   *common
 	rounds  int // list: how often
 	real    bool
+	pause   time.Duration // after every record and every chunk that the host takes
 
 	seconds float64
 	usage   host.Usage
@@ -71,6 +72,7 @@ func runBench(ctx context.Context, arguments []string) error {
 	scale := b.flags.Float64("scale", 1, "multiplies the number of objects")
 	b.flags.IntVar(&b.rounds, "rounds", 20, "list: how often to list")
 	b.flags.BoolVar(&b.real, "real", false, "a store that keeps things: create it, and put what get reads and list lists, in a process of its own before")
+	b.flags.DurationVar(&b.pause, "pause", 0, "a slow host: waits so long after every record and chunk that it takes")
 	older := generationFlag(b.flags)
 	ctx, cancel, words, command, err := b.flags.parse(ctx, arguments)
 	if err != nil {
@@ -135,6 +137,13 @@ func (b *bench) timed(do func() error) error {
 	err := do()
 	b.seconds = time.Since(start).Seconds()
 	return err
+}
+
+// take is what a slow host does with what it takes.
+func (b *bench) take() {
+	if b.pause > 0 {
+		time.Sleep(b.pause)
+	}
 }
 
 // inParallel calls do once for each of the objects, in as many workers as there are streams.

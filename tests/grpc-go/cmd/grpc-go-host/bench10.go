@@ -87,6 +87,7 @@ func benchGet10(ctx context.Context, b *bench) (moved, error) {
 			var size int64
 			err := s.Get(ctx, host.Packfile10, benchMAC('g', i), func(chunk []byte) error {
 				size += int64(len(chunk))
+				b.take()
 				return nil
 			})
 			if err == nil && size != b.size {
@@ -166,6 +167,7 @@ func benchOpen10(ctx context.Context, b *bench) (moved, error) {
 		files.Add(1)
 		return i.Content(ctx, found.GetPathname(), func(chunk []byte) error {
 			total.Add(int64(len(chunk)))
+			b.take()
 			return nil
 		})
 	})
@@ -184,6 +186,7 @@ func benchScan10(ctx context.Context, b *bench) (moved, error) {
 	var records atomic.Int64
 	err := b.onImporter10(ctx, config, func(context.Context, *host.Importer10, *importer10.ScanResponse) error {
 		records.Add(1)
+		b.take()
 		return nil
 	})
 	if err == nil && !b.real && records.Load() < b.count {

@@ -40,6 +40,7 @@ func benchOpen(ctx context.Context, b *bench) (moved, error) {
 		files.Add(1)
 		err := i.Content(ctx, record, func(chunk []byte) error {
 			total.Add(int64(len(chunk)))
+			b.take()
 			return nil
 		})
 		if err != nil {
@@ -65,6 +66,7 @@ func benchImport(ctx context.Context, b *bench) (moved, error) {
 	var records atomic.Int64
 	err := b.onImporter(ctx, config, func(context.Context, *host.Importer, *connectors.Record) error {
 		records.Add(1)
+		b.take()
 		return nil
 	})
 	if err == nil && !b.real && records.Load() < b.count {

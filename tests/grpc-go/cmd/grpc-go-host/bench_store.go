@@ -99,6 +99,7 @@ func benchGet(ctx context.Context, b *bench) (moved, error) {
 			var size int64
 			err := s.Get(ctx, packfile, benchMAC('g', i), nil, func(chunk []byte) error {
 				size += int64(len(chunk))
+				b.take()
 				return nil
 			})
 			if err == nil && size != b.size {
