@@ -245,11 +245,15 @@ kloset_status kloset_fail(kloset_call *call,
 
 /*
  * As kloset_fail, with the text that the system has for an errno: `return kloset_fail_errno(call, errno, path);` makes
- * "PATH: No such file or directory" and returns KLOSET_NOT_FOUND. what ends with a NUL and may be NULL.
+ * "PATH: No such file or directory" and returns KLOSET_NOT_FOUND. what ends with a NUL and may be NULL. ENOENT is
+ * KLOSET_NOT_FOUND, EEXIST KLOSET_ALREADY_EXISTS, EACCES and EPERM are KLOSET_PERMISSION_DENIED, EINVAL is
+ * KLOSET_INVALID, ENOSYS KLOSET_NOT_SUPPORTED, any other KLOSET_FAILED.
  *
  * [borrows what until this returns] [thread any]
  */
-kloset_status kloset_fail_errno(kloset_call *call, int32_t error_number, const char *what);
+kloset_status kloset_fail_errno(kloset_call *call,
+                                int32_t error_number,
+                                const char *what);
 
 /*
  * 1 where the host no longer wants this call's answer, else 0. A callback that works for long asks now and then, and
@@ -551,7 +555,10 @@ typedef struct kloset_record {
         const char *content_path;
         /* The path's length or KLOSET_NUL. */
         size_t content_path_len;
-        /* In place of content: the content itself. Copied, unless free_content_bytes is set. */
+        /*
+         * In place of content: the content itself. Copied, unless free_content_bytes is set. An empty file has "" here
+         * and a length of 0: NULL is no content.
+         */
         const void *content_bytes;
         /* How many bytes that is. */
         size_t content_bytes_len;
@@ -1005,7 +1012,8 @@ typedef struct kloset_importer {
         kloset_status (*open_content)(kloset_call *call, void *self, void *content, kloset_reader **reader);
         /*
          * Optional. Called exactly once for each record's content that is not NULL: when the host has dealt with the
-         * record, or when it was refused.
+         * record, or when it was refused. Contents are let go of by the hundred, and the last of them when the host
+         * closes the importer.
          *
          * [takes content] [thread callback, within kloset_emit as well]
          */
@@ -1277,7 +1285,10 @@ typedef struct kloset_object {
         int32_t hot;
 } kloset_object;
 
-/* A store. Start it with KLOSET_STORE_INIT; kloset_main and kloset_run copy it. */
+/*
+ * A store. Start it with KLOSET_STORE_INIT; kloset_main and kloset_run copy it. After init the host calls create or
+ * open, once, and then whatever it needs, from several threads at once where the thread model allows.
+ */
 typedef struct kloset_store {
         /* The size of the table in the author's eyes. */
         size_t struct_size;

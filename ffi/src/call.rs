@@ -39,7 +39,9 @@ pub unsafe extern "C" fn kloset_fail(
 }
 
 /// As kloset_fail, with the text that the system has for an errno: `return kloset_fail_errno(call, errno, path);` makes
-/// "PATH: No such file or directory" and returns KLOSET_NOT_FOUND. what ends with a NUL and may be NULL.
+/// "PATH: No such file or directory" and returns KLOSET_NOT_FOUND. what ends with a NUL and may be NULL. ENOENT is
+/// KLOSET_NOT_FOUND, EEXIST KLOSET_ALREADY_EXISTS, EACCES and EPERM are KLOSET_PERMISSION_DENIED, EINVAL is KLOSET_INVALID, ENOSYS
+/// KLOSET_NOT_SUPPORTED, any other KLOSET_FAILED.
 ///
 /// [borrows what until this returns] [thread any]
 #[unsafe(no_mangle)]

@@ -67,7 +67,8 @@ pub struct kloset_record {
     pub content_path: *const c_char,
     /// The path's length or KLOSET_NUL.
     pub content_path_len: usize,
-    /// In place of content: the content itself. Copied, unless free_content_bytes is set.
+    /// In place of content: the content itself. Copied, unless free_content_bytes is set. An empty file has "" here and a length
+    /// of 0: NULL is no content.
     pub content_bytes: *const c_void,
     /// How many bytes that is.
     pub content_bytes_len: usize,

@@ -57,7 +57,8 @@ pub struct kloset_object {
     pub hot: i32,
 }
 
-/// A store. Start it with KLOSET_STORE_INIT; kloset_main and kloset_run copy it.
+/// A store. Start it with KLOSET_STORE_INIT; kloset_main and kloset_run copy it. After init the host calls create or open, once, and
+/// then whatever it needs, from several threads at once where the thread model allows.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct kloset_store {

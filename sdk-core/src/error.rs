@@ -183,6 +183,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_error_of_the_system_has_the_kind_that_the_header_says() {
+        for (code, kind) in [
+            (libc::ENOENT, ErrorKind::NotFound),
+            (libc::EEXIST, ErrorKind::AlreadyExists),
+            (libc::EACCES, ErrorKind::PermissionDenied),
+            (libc::EPERM, ErrorKind::PermissionDenied),
+            (libc::EINVAL, ErrorKind::InvalidInput),
+            (libc::ENOSYS, ErrorKind::NotSupported),
+            (libc::EIO, ErrorKind::Other),
+        ] {
+            assert_eq!(Error::from(io::Error::from_raw_os_error(code)).kind(), kind, "{code}");
+        }
+    }
+
+    #[test]
     fn what_is_not_found_has_a_stable_prefix_on_the_wire() {
         let error = Error::from(io::Error::from_raw_os_error(2)).context("/srv/absent");
         assert_eq!(error.kind(), ErrorKind::NotFound);
