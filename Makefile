@@ -31,6 +31,8 @@ help:
 	@echo 'make header        write include/kloset_sdk.h'
 	@echo 'make lint          formatting and warnings, of every language'
 	@echo 'make bench         measure against a plain connector in Go'
+	@echo 'make bench-plakar  measure backups and restores with the real plakar'
+	@echo 'make bench-regress measure against an older revision: BASE=REVISION'
 	@echo 'make test-plakar   only what needs the real host: PLAKAR="plakar plakar10", a list of commands'
 	@echo 'make test-NAME     a part of the tests: $(TESTS)'
 
@@ -148,7 +150,13 @@ bench: examples
 	cd tests/grpc-go && $(GO) build -o $(abspath $(BIN))/ ./cmd/grpc-go-host ./peer
 	@mkdir -p target/bench
 	$(BIN)/grpc-go-host bench-table --connector peer=$(BIN)/peer --connector rust=$(BIN)/bench-rust --connector c=$(BIN)/bench-c \
-	  -json target/bench/latest.json $(BENCH)
+	  -json target/bench/latest.json -svg target/bench/latest.svg $(BENCH)
+
+bench-regress:
+	@BASE='$(BASE)' tests/bench-regress.sh
+
+bench-plakar: packages
+	@tests/bench-plakar.py $(BENCH)
 
 clean:
 	$(CARGO) clean
@@ -157,5 +165,5 @@ clean:
 	$(MAKE) -s -C tests/bench-c clean
 
 FORCE:
-.PHONY: help build rust command lib examples header install package packages demo test needs lint bench clean FORCE \
+.PHONY: help build rust command lib examples header install package packages demo test needs lint bench bench-regress bench-plakar clean FORCE \
   $(addprefix package-,$(PACKAGES)) test-lint test-rust test-go test-c test-system test-plakar

@@ -2,11 +2,14 @@
  * The connector that benchmarks measure the C interface with: importer, exporter and store with made-up content, so that no disk
  * is measured. What it has to do is written in ../grpc-go/README.md.
  */
+#define _POSIX_C_SOURCE 200809L
+
 #include <kloset_sdk.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { BLOCK = 1 << 20 };
 
@@ -21,7 +24,7 @@ static void make_block(void)
 
 /* An instance of each role. */
 struct bench {
-        uint64_t files, size, records, macs, nothing;
+        uint64_t files, size, records, macs, latency_ms, nothing;
 };
 
 static uint64_t number(const kloset_config *config, const char *name)
@@ -41,6 +44,7 @@ static kloset_status init(kloset_call *call, void *user_data, const kloset_confi
         bench->size = number(config, "size");
         bench->records = number(config, "records");
         bench->macs = number(config, "macs");
+        bench->latency_ms = number(config, "latency_ms");
         return kloset_set_root(call, "/", KLOSET_NUL);
 }
 
@@ -164,10 +168,15 @@ static kloset_status take_entry(kloset_call *call, void *self, const kloset_entr
 
 static kloset_status store_file(kloset_call *call, void *self, const kloset_entry *entry, kloset_source *source)
 {
+        const struct bench *bench = self;
+        const struct timespec latency = { (time_t)(bench->latency_ms / 1000), (long)(bench->latency_ms % 1000) * 1000000 };
+        kloset_status status = take_all(source);
+
         (void)call;
-        (void)self;
         (void)entry;
-        return take_all(source);
+        if (bench->latency_ms != 0)
+                nanosleep(&latency, NULL);
+        return status;
 }
 
 static kloset_status take_link(kloset_call *call, void *self, const kloset_entry *entry, int32_t kind, const char *target,

@@ -5,11 +5,11 @@ use kloset_sdk::{Config, FileInfo, Link, Location, Result};
 
 use crate::Settings;
 
-pub(crate) struct Exporter;
+pub(crate) struct Exporter(Settings);
 
 impl blocking::Exporter for Exporter {
     fn init(config: &Config) -> Result<Self> {
-        Settings::new(config).map(|_| Exporter)
+        Settings::new(config).map(Exporter)
     }
 
     fn location(&self, defaults: Location) -> Location {
@@ -22,6 +22,9 @@ impl blocking::Exporter for Exporter {
 
     fn store_file(&self, _: &str, _: &FileInfo, source: &mut Source) -> Result<()> {
         while source.next_piece()?.is_some() {}
+        if !self.0.latency.is_zero() {
+            std::thread::sleep(self.0.latency);
+        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@ mod importer;
 mod store;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use kloset_sdk::{Config, Connector, Result};
 
@@ -29,12 +30,20 @@ struct Settings {
     records: u64,
     /// Objects that a store lists.
     macs: u64,
+    /// How long storing a file takes.
+    latency: Duration,
 }
 
 impl Settings {
     fn new(config: &Config) -> Result<Self> {
-        config.only(&["files", "size", "records", "macs"])?;
+        config.only(&["files", "size", "records", "macs", "latency_ms"])?;
         let number = |name| config.parse(name, 0);
-        Ok(Settings { files: number("files")?, size: number("size")?, records: number("records")?, macs: number("macs")? })
+        Ok(Settings {
+            files: number("files")?,
+            size: number("size")?,
+            records: number("records")?,
+            macs: number("macs")?,
+            latency: Duration::from_millis(number("latency_ms")?),
+        })
     }
 }

@@ -9,7 +9,7 @@ import (
 
 // settings are what the configuration asks for.
 type settings struct {
-	files, size, records, macs int64
+	files, size, records, macs, latency int64 // latency: milliseconds
 }
 
 func parse(config map[string]string) (settings, error) {
@@ -17,7 +17,7 @@ func parse(config map[string]string) (settings, error) {
 	if config["location"] == "" {
 		return s, status.Error(codes.InvalidArgument, "the configuration has no location")
 	}
-	for key, value := range map[string]*int64{"files": &s.files, "size": &s.size, "records": &s.records, "macs": &s.macs} {
+	for key, value := range map[string]*int64{"files": &s.files, "size": &s.size, "records": &s.records, "macs": &s.macs, "latency_ms": &s.latency} {
 		text, there := config[key]
 		if !there {
 			continue

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -15,16 +16,19 @@ import (
 
 type exporterServer struct {
 	exporter.UnimplementedExporterServer
-	total int64
+	total   int64
+	latency time.Duration // of storing a file
 }
 
 func (s *exporterServer) Init(_ context.Context, request *exporter.InitRequest) (*exporter.InitResponse, error) {
 	if request.GetOptions() == nil {
 		return nil, status.Error(codes.InvalidArgument, "the request has no options")
 	}
-	if _, err := parse(request.GetConfig()); err != nil {
+	settings, err := parse(request.GetConfig())
+	if err != nil {
 		return nil, err
 	}
+	s.latency = time.Duration(settings.latency) * time.Millisecond
 	return &exporter.InitResponse{Origin: "localhost", Type: request.GetProto(), Root: "/"}, nil
 }
 
@@ -66,6 +70,7 @@ func (s *exporterServer) store(a arrival, buffer []byte) *connectors.Result {
 	if a.content != nil {
 		n, err := discard(a.content, buffer)
 		s.total += n
+		time.Sleep(s.latency)
 		if err != nil {
 			result.Error = err.Error()
 		}

@@ -32,7 +32,9 @@ var works = []work{
 	{name: "open-small", role: "importer", size: 4 << 10, count: 20_000, streams: 8, run: benchOpen, run10: benchOpen10},
 	{name: "export", role: "exporter", size: 16 << 20, count: 64, streams: 1, run: benchExport, run10: benchExport10, streams10: 4},
 	{name: "export-small", role: "exporter", size: 4 << 10, count: 20_000, streams: 1, run: benchExport, run10: benchExport10, streams10: 8},
-	{name: "import", role: "importer", size: 0, count: 300_000, streams: 1, run: benchImport, run10: benchScan10},
+	{name: "export-latency", role: "exporter", size: 4 << 10, count: 500, streams: 8, run: benchExportLatency},
+	{name: "import", role: "importer", size: 0, count: 1_000_000, streams: 1, run: benchImport, run10: benchScan10},
+	{name: "start", role: "store", size: 0, count: 20, streams: 1, run: benchStart},
 	{name: "list", role: "store", size: 0, count: 100_000, streams: 1, run: benchList, run10: benchList10},
 }
 
@@ -90,6 +92,9 @@ func runBench(ctx context.Context, arguments []string) error {
 	}
 	prepare := b.prepare
 	if older.is10 {
+		if b.run10 == nil {
+			return fmt.Errorf("generation 1.0 has no work %q", b.name)
+		}
 		b.run, prepare = b.run10, b.prepare10
 		b.streams = cmp.Or(b.streams10, b.streams)
 	}

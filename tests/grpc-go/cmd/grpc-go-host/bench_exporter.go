@@ -30,7 +30,16 @@ func madeUpRecord(pathname string, mode fs.FileMode, size int64) *connectors.Rec
 
 // benchExport sends a folder of files.
 func benchExport(ctx context.Context, b *bench) (moved, error) {
-	e, err := host.StartExporter(ctx, b.command, b.flags.proto, b.flags.configuration(nil), b.flags.options(b.streams))
+	return b.export(ctx, nil)
+}
+
+// benchExportLatency sends one to a destination that takes five milliseconds for a file.
+func benchExportLatency(ctx context.Context, b *bench) (moved, error) {
+	return b.export(ctx, map[string]string{"latency_ms": "5"})
+}
+
+func (b *bench) export(ctx context.Context, config map[string]string) (moved, error) {
+	e, err := host.StartExporter(ctx, b.command, b.flags.proto, b.flags.configuration(config), b.flags.options(b.streams))
 	if err != nil {
 		return moved{}, err
 	}

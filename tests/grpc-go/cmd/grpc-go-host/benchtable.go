@@ -43,6 +43,7 @@ func runBenchTable(ctx context.Context, arguments []string) error {
 	names := c.String("works", "", "a comma-separated list (by default all)")
 	scale := c.Float64("scale", 1, "multiplies the number of objects of every work")
 	output := c.String("json", "", "write the rows to this `file`")
+	picture := c.String("svg", "", "draw the speeds into this `file`")
 	older := generationFlag(c)
 	ctx, cancel, words, command, err := c.parse(ctx, arguments)
 	if err != nil {
@@ -62,6 +63,9 @@ func runBenchTable(ctx context.Context, arguments []string) error {
 	}
 	var chosen []work
 	for _, w := range works {
+		if older.is10 && w.run10 == nil {
+			continue
+		}
 		if *names == "" || slices.Contains(strings.Split(*names, ","), w.name) {
 			chosen = append(chosen, w)
 		}
@@ -95,6 +99,11 @@ func runBenchTable(ctx context.Context, arguments []string) error {
 	}
 	fmt.Fprint(os.Stderr, "\r\x1b[K")
 	printTable(rows)
+	if *picture != "" {
+		if err := os.WriteFile(*picture, []byte(chart(rows)), 0o644); err != nil {
+			return err
+		}
+	}
 	if *output == "" {
 		return nil
 	}
