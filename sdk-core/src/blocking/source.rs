@@ -1,6 +1,6 @@
 //! The source for calls that block.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 
 use bytes::{Buf, Bytes};
 
@@ -45,12 +45,20 @@ impl Source {
         self.core.taken() - self.current.len() as u64
     }
 
-    /// Writes everything to `to` and says how many bytes it was.
+    /// Writes everything to `to` and says how many bytes it was. What came together is written together.
     pub fn copy_to(&mut self, to: &mut dyn Write) -> Result<u64> {
         let mut n = 0;
+        let mut pieces = Vec::new();
         while let Some(piece) = self.next_piece()? {
-            to.write_all(&piece)?;
-            n += piece.len() as u64;
+            pieces.push(piece);
+            while pieces.len() < TOGETHER
+                && let Some(piece) = self.core.next_of_chunk()
+            {
+                pieces.push(piece);
+            }
+            n += pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
+            write_all(to, &pieces)?;
+            pieces.clear();
         }
         Ok(n)
     }
@@ -77,6 +85,23 @@ impl Source {
         let rest = self.current.len();
         self.core.check_read_blocking(call, rest)
     }
+}
+
+/// How many pieces are written together: a mebibyte, where they have the size of a frame.
+const TOGETHER: usize = 64;
+
+fn write_all(to: &mut dyn Write, pieces: &[Bytes]) -> io::Result<()> {
+    let mut slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+    let mut left = &mut slices[..];
+    while !left.is_empty() {
+        match to.write_vectored(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => IoSlice::advance_slices(&mut left, n),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 impl Read for Source {
@@ -119,6 +144,29 @@ mod tests {
         }
         sender.finish(end);
         Source::new(Core::new(receiver, Some(9)))
+    }
+
+    #[test]
+    fn everything_is_written_in_order_by_a_writer_that_takes_little_at_a_time() {
+        struct Slow(Vec<u8>);
+        impl Write for Slow {
+            fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+                let n = data.len().min(3);
+                self.0.extend_from_slice(&data[..n]);
+                Ok(n)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (sender, receiver) = queue(usize::MAX);
+        let piece = |number: u8| Bytes::from(vec![number; 5]);
+        sender.send_blocking((0..200).map(piece).collect(), 1000).unwrap();
+        sender.send_blocking(vec![piece(200)], 5).unwrap();
+        sender.finish(Ok(()));
+        let mut slow = Slow(Vec::new());
+        assert_eq!(Source::new(Core::new(receiver, None)).copy_to(&mut slow).unwrap(), 1005);
+        assert_eq!(slow.0, (0..=200).flat_map(|number| [number; 5]).collect::<Vec<u8>>());
     }
 
     #[test]
