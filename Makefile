@@ -41,7 +41,7 @@ help:
 build: lib command examples
 
 rust:
-	$(CARGO) build --release -q --workspace --bins --lib --features kloset-sdk/host
+	$(CARGO) build --release -q --workspace --bins --lib --features kloset-sdk/command
 
 command: rust
 
@@ -127,7 +127,7 @@ lint test-lint:
 	cd tests/grpc-go && test -z "$$(gofmt -l .)" && $(GO) vet ./...
 
 test-rust: lib
-	KLOSET_SDK_LIBRARY='$(abspath $(OUT)/lib)' $(CARGO) test -q --release --workspace --exclude system-tests --features kloset-sdk/host,kloset-sdk-ffi/header
+	KLOSET_SDK_LIBRARY='$(abspath $(OUT)/lib)' $(CARGO) test -q --release --workspace --exclude system-tests --features kloset-sdk/command,kloset-sdk-ffi/header
 
 # Every connector under a grpc-go host: what it must do, and what real hosts said to it.
 test-go: examples

@@ -1,6 +1,6 @@
 //! The command `kloset-sdk`, run as its users run it, against the connector in `examples/host_fixture.rs`, in both generations of
 //! the protocol, and against programs that are no connectors.
-#![cfg(feature = "host")]
+#![cfg(feature = "command")]
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -25,7 +25,7 @@ fn fixture() -> &'static str {
         let sources = newest(&package.join("src")).max(newest(&package.join("examples")));
         if !fixture.metadata().and_then(|m| m.modified()).is_ok_and(|built| built >= sources) {
             let mut build = Command::new(env!("CARGO"));
-            build.args(["build", "--quiet", "--features", "host", "--example", "host_fixture", "--manifest-path"]);
+            build.args(["build", "--quiet", "--features", "command", "--example", "host_fixture", "--manifest-path"]);
             build.arg(package.join("Cargo.toml")).arg("--target-dir").arg(profile.parent().unwrap());
             if profile.ends_with("release") {
                 build.arg("--release");

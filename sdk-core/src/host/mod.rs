@@ -23,6 +23,8 @@
 //!
 //! What travels is translated in a folder for each generation of the protocol, and nowhere else.
 
+#[cfg(feature = "command")]
+pub mod command;
 mod command_line;
 mod connection;
 mod contents;

@@ -1,20 +1,20 @@
-//! Plays the backup program towards any connector executable.
+//! The command `kloset-sdk`: plays the backup program towards any connector executable.
 
 mod arguments;
 mod cat;
 mod copy;
 mod ls;
 mod output;
-mod show;
 mod store;
+mod text;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use kloset_sdk::host::Error;
 
+use super::Error;
 use arguments::{Arguments, Command};
 use output::Output;
 
@@ -46,14 +46,23 @@ impl From<Error> for Stop {
     }
 }
 
-fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+/// Runs the command `kloset-sdk` with its arguments, the first of which is its own name, and gives its exit code: the whole of
+/// the command, for packages that bring it along. It reads this process's standard input, writes to its standard output and
+/// standard error, and takes its signals.
+pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> u8 {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(usage) => {
+            let _ = usage.print();
+            return if usage.use_stderr() { NOT_STARTED } else { FINE };
+        }
+    };
     let output = Arc::new(Output::new(&arguments));
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             output.failed(&Error::local(format!("cannot start: {error}")));
-            return ExitCode::from(NOT_STARTED);
+            return NOT_STARTED;
         }
     };
     let code = runtime.block_on(async {
@@ -63,7 +72,7 @@ fn main() -> ExitCode {
                 output.failed(&Error::local("interrupted"));
                 INTERRUPTED
             }
-            result = run(&arguments, &output) => match result {
+            result = run_command(&arguments, &output) => match result {
                 Ok(()) if output.errors() == 0 => FINE,
                 Ok(()) => FAILED,
                 Err(stop) => {
@@ -76,10 +85,10 @@ fn main() -> ExitCode {
     output.finish();
     // A thread may be waiting for our standard input.
     runtime.shutdown_timeout(Duration::from_millis(50));
-    ExitCode::from(code)
+    code
 }
 
-async fn run(arguments: &Arguments, output: &Arc<Output>) -> Result<(), Stop> {
+async fn run_command(arguments: &Arguments, output: &Arc<Output>) -> Result<(), Stop> {
     match &arguments.command {
         Command::Ls(ls) => ls::run(arguments, ls, output).await,
         Command::Cat(cat) => cat::run(arguments, cat, output).await,

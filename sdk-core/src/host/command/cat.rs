@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use kloset_sdk::host::{Error, Generation, Importer, Item};
-use kloset_sdk::path;
+use crate::host::{Error, Generation, Importer, Item};
+use crate::path;
 
-use crate::Stop;
-use crate::arguments::{Arguments, Cat};
-use crate::output::Output;
+use super::Stop;
+use super::arguments::{Arguments, Cat};
+use super::output::Output;
 
-pub(crate) async fn run(arguments: &Arguments, cat: &Cat, output: &Arc<Output>) -> Result<(), Stop> {
+pub(super) async fn run(arguments: &Arguments, cat: &Cat, output: &Arc<Output>) -> Result<(), Stop> {
     let mut launch = cat.connector.launch(arguments, output)?;
     cat.wishes.tell(&mut launch)?;
     if let (Some(name), Generation::V1_0) = (&cat.xattr, launch.generation) {

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::host::{Error, Generation, Launch, Stderr};
+use crate::{Mac, Range, Resource};
 use clap::{ArgAction, Args, Parser, Subcommand};
-use kloset_sdk::host::{Error, Generation, Launch, Stderr};
-use kloset_sdk::{Mac, Range, Resource};
 
-use crate::Stop;
-use crate::output::Output;
+use super::Stop;
+use super::output::Output;
 
 const CONNECTORS: &str = "\
 Connectors:
@@ -29,14 +29,14 @@ Exit codes:
 /// Try, inspect and use any Plakar connector without a backup program.
 #[derive(Parser)]
 #[command(name = "kloset-sdk", version, after_help = CONNECTORS, arg_required_else_help = true)]
-pub(crate) struct Arguments {
+pub(super) struct Arguments {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(super) command: Command,
 
     /// The generation of the protocol to speak: 1.1 as plakar 1.1 does, or 1.0. A connector is started for 1.0 with the
     /// arguments --protocol 1.0 after its own, as a manifest for plakar 1.0 has them
     #[arg(long, global = true, value_name = "1.0|1.1", default_value = "1.1")]
-    pub(crate) generation: Generation,
+    pub(super) generation: Generation,
 
     /// Do not add --protocol 1.0 to the arguments: for a connector that knows generation 1.0 alone
     #[arg(long, global = true)]
@@ -52,11 +52,11 @@ pub(crate) struct Arguments {
 
     /// No progress, no summary
     #[arg(short, long, global = true)]
-    pub(crate) quiet: bool,
+    pub(super) quiet: bool,
 }
 
 #[derive(Subcommand)]
-pub(crate) enum Command {
+pub(super) enum Command {
     /// List what an importer finds
     Ls(Ls),
     /// Write the content of one file that an importer finds to standard output
@@ -70,13 +70,13 @@ pub(crate) enum Command {
 
 impl Arguments {
     /// Whether connectors are told the generation by an argument.
-    pub(crate) fn names_generation(&self) -> bool {
+    pub(super) fn names_generation(&self) -> bool {
         self.generation != Generation::V1_1 && !self.no_protocol_argument
     }
 }
 
 impl Command {
-    pub(crate) fn json(&self) -> bool {
+    pub(super) fn json(&self) -> bool {
         match self {
             Command::Ls(ls) => ls.json,
             Command::Copy(copy) => copy.json,
@@ -87,7 +87,7 @@ impl Command {
 }
 
 #[derive(Args)]
-pub(crate) struct Connector {
+pub(super) struct Connector {
     /// The connector: its command line as one word, and the location
     #[arg(short, long, num_args = 2, value_names = ["COMMAND", "LOCATION"], required = true, action = ArgAction::Set)]
     connector: Vec<String>,
@@ -103,7 +103,7 @@ pub(crate) struct Connector {
 
 /// What an importer is told of the user's wishes.
 #[derive(Args)]
-pub(crate) struct Wishes {
+pub(super) struct Wishes {
     /// A pattern, in the syntax of .gitignore, of what the importer is to leave out; may be given several times
     #[arg(long, value_name = "PATTERN")]
     exclude: Vec<String>,
@@ -114,42 +114,42 @@ pub(crate) struct Wishes {
 
     /// How many files are read at once; default: the number of cores less one, as with plakar
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub(crate) jobs: Option<u32>,
+    pub(super) jobs: Option<u32>,
 }
 
 #[derive(Args)]
-pub(crate) struct Ls {
+pub(super) struct Ls {
     #[command(flatten)]
-    pub(crate) connector: Connector,
+    pub(super) connector: Connector,
     #[command(flatten)]
-    pub(crate) wishes: Wishes,
+    pub(super) wishes: Wishes,
 
     /// Type, permissions, owner, size, time (UTC), link target and the names of extended attributes
     #[arg(short, long)]
-    pub(crate) long: bool,
+    pub(super) long: bool,
 
     /// A JSON object a line
     #[arg(long)]
-    pub(crate) json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Args)]
-pub(crate) struct Cat {
+pub(super) struct Cat {
     #[command(flatten)]
-    pub(crate) connector: Connector,
+    pub(super) connector: Connector,
     #[command(flatten)]
-    pub(crate) wishes: Wishes,
+    pub(super) wishes: Wishes,
 
     /// The value of this extended attribute instead of the content
     #[arg(long, value_name = "NAME")]
-    pub(crate) xattr: Option<String>,
+    pub(super) xattr: Option<String>,
 
     /// The path: absolute, or relative to the importer's root
-    pub(crate) path: String,
+    pub(super) path: String,
 }
 
 #[derive(Args)]
-pub(crate) struct Copy {
+pub(super) struct Copy {
     /// The importer: its command line as one word, and the location
     #[arg(long, num_args = 2, value_names = ["COMMAND", "LOCATION"], required = true, action = ArgAction::Set)]
     from: Vec<String>,
@@ -167,25 +167,25 @@ pub(crate) struct Copy {
     to_options: Vec<(String, String)>,
 
     #[command(flatten)]
-    pub(crate) wishes: Wishes,
+    pub(super) wishes: Wishes,
 
     /// Name every entry on standard output
     #[arg(short, long)]
-    pub(crate) verbose: bool,
+    pub(super) verbose: bool,
 
     /// A JSON object a line: every entry, every error, the summary
     #[arg(long)]
-    pub(crate) json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Args)]
-pub(crate) struct Store {
+pub(super) struct Store {
     #[command(subcommand)]
-    pub(crate) command: StoreCommand,
+    pub(super) command: StoreCommand,
 }
 
 #[derive(Subcommand)]
-pub(crate) enum StoreCommand {
+pub(super) enum StoreCommand {
     /// Make a new repository
     Create {
         #[command(flatten)]
@@ -255,21 +255,21 @@ pub(crate) enum StoreCommand {
 }
 
 #[derive(Args)]
-pub(crate) struct StoreCommon {
+pub(super) struct StoreCommon {
     #[command(flatten)]
-    pub(crate) connector: Connector,
+    pub(super) connector: Connector,
 
     /// Make a new repository if there is none
     #[arg(long)]
-    pub(crate) create: bool,
+    pub(super) create: bool,
 
     /// A JSON object a line
     #[arg(long)]
-    pub(crate) json: bool,
+    pub(super) json: bool,
 }
 
 impl StoreCommand {
-    pub(crate) fn common(&self) -> &StoreCommon {
+    pub(super) fn common(&self) -> &StoreCommon {
         match self {
             StoreCommand::Create { common, .. }
             | StoreCommand::Info { common }
@@ -287,7 +287,7 @@ impl StoreCommand {
 }
 
 impl Connector {
-    pub(crate) fn launch(&self, arguments: &Arguments, output: &Arc<Output>) -> Result<Launch, Stop> {
+    pub(super) fn launch(&self, arguments: &Arguments, output: &Arc<Output>) -> Result<Launch, Stop> {
         let mut launch = launch(arguments, &self.connector, &self.options, output)?;
         if let Some(protocol) = &self.protocol {
             launch.protocol.clone_from(protocol);
@@ -297,13 +297,13 @@ impl Connector {
 }
 
 impl Copy {
-    pub(crate) fn importer(&self, arguments: &Arguments, output: &Arc<Output>) -> Result<Launch, Stop> {
+    pub(super) fn importer(&self, arguments: &Arguments, output: &Arc<Output>) -> Result<Launch, Stop> {
         let mut launch = launch(arguments, &self.from, &self.from_options, output)?;
         self.wishes.tell(&mut launch)?;
         Ok(launch)
     }
 
-    pub(crate) fn exporter(&self, arguments: &Arguments, output: &Arc<Output>) -> Result<Launch, Stop> {
+    pub(super) fn exporter(&self, arguments: &Arguments, output: &Arc<Output>) -> Result<Launch, Stop> {
         let mut launch = launch(arguments, &self.to, &self.to_options, output)?;
         launch.host.max_concurrency = self.wishes.jobs.unwrap_or(launch.host.max_concurrency);
         Ok(launch)
@@ -311,7 +311,7 @@ impl Copy {
 }
 
 impl Wishes {
-    pub(crate) fn tell(&self, launch: &mut Launch) -> Result<(), Stop> {
+    pub(super) fn tell(&self, launch: &mut Launch) -> Result<(), Stop> {
         if launch.generation == Generation::V1_0 && !self.exclude.is_empty() {
             let text =
                 "--exclude: generation 1.0 of the protocol has no room for patterns; plakar 1.0 leaves files out by itself";

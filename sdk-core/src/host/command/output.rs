@@ -5,17 +5,17 @@ use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
+use crate::host::{Error, ErrorKind};
+use crate::mask;
 use indicatif::{ProgressBar, ProgressStyle};
-use kloset_sdk::host::{Error, ErrorKind};
-use kloset_sdk::mask;
 use serde_json::{Value, json};
 
-use crate::arguments::Arguments;
+use super::arguments::Arguments;
 
 /// What a shell reports of a program whose reader went away.
 const READER_WENT_AWAY: i32 = 141;
 
-pub(crate) struct Output {
+pub(super) struct Output {
     json: bool,
     quiet: bool,
     /// A connector was told the generation of the protocol by an argument.
@@ -27,7 +27,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn new(arguments: &Arguments) -> Self {
+    pub(super) fn new(arguments: &Arguments) -> Self {
         Output {
             json: arguments.command.json(),
             quiet: arguments.quiet,
@@ -40,17 +40,17 @@ impl Output {
     }
 
     /// Whether results are wanted as JSON.
-    pub(crate) fn is_json(&self) -> bool {
+    pub(super) fn is_json(&self) -> bool {
         self.json
     }
 
     /// How many errors were reported.
-    pub(crate) fn errors(&self) -> u64 {
+    pub(super) fn errors(&self) -> u64 {
         self.errors.load(Ordering::Relaxed)
     }
 
     /// A progress bar, if it can be seen and does not come between other lines. Its length is in bytes, if it is known.
-    pub(crate) fn progress(&self, length: Option<u64>) -> Option<&ProgressBar> {
+    pub(super) fn progress(&self, length: Option<u64>) -> Option<&ProgressBar> {
         if self.quiet || !io::stderr().is_terminal() {
             return None;
         }
@@ -67,7 +67,7 @@ impl Output {
     }
 
     /// A line of the result.
-    pub(crate) fn line(&self, text: &str) {
+    pub(super) fn line(&self, text: &str) {
         self.unless_reader_went_away(|out| {
             out.write_all(text.as_bytes())?;
             out.write_all(b"\n")?;
@@ -76,22 +76,22 @@ impl Output {
     }
 
     /// A line of the result for programs.
-    pub(crate) fn object(&self, value: &Value) {
+    pub(super) fn object(&self, value: &Value) {
         self.line(&mask(&value.to_string()));
     }
 
     /// Bytes of the result.
-    pub(crate) fn bytes(&self, bytes: &[u8]) {
+    pub(super) fn bytes(&self, bytes: &[u8]) {
         self.unless_reader_went_away(|out| out.write_all(bytes));
     }
 
     /// A line of a connector's.
-    pub(crate) fn note(&self, text: &str) {
+    pub(super) fn note(&self, text: &str) {
         self.to_stderr(text);
     }
 
     /// What should be known, and is no error.
-    pub(crate) fn remark(&self, text: &str) {
+    pub(super) fn remark(&self, text: &str) {
         if self.json {
             self.object(&json!({ "event": "note", "message": text }));
         } else {
@@ -100,7 +100,7 @@ impl Output {
     }
 
     /// What was done, for people.
-    pub(crate) fn summary(&self, text: &str) {
+    pub(super) fn summary(&self, text: &str) {
         if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
         }
@@ -110,7 +110,7 @@ impl Output {
     }
 
     /// An error: a line on standard error, or an object among the results.
-    pub(crate) fn failed(&self, error: &Error) {
+    pub(super) fn failed(&self, error: &Error) {
         self.errors.fetch_add(1, Ordering::Relaxed);
         if self.json {
             let [connector, call] = [error.connector(), error.call()].map(|text| (!text.is_empty()).then_some(text));
@@ -125,7 +125,7 @@ impl Output {
     }
 
     /// Clears the bar and writes what is still held back.
-    pub(crate) fn finish(&self) {
+    pub(super) fn finish(&self) {
         if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
         }
@@ -154,7 +154,7 @@ impl Output {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => process::exit(READER_WENT_AWAY),
             Err(error) => {
                 let _ = writeln!(io::stderr(), "kloset-sdk: cannot write to standard output: {error}");
-                process::exit(crate::FAILED.into());
+                process::exit(super::FAILED.into());
             }
         }
     }

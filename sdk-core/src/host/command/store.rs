@@ -6,21 +6,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::host::{CHUNK, Contents, Error, Store};
+use crate::{Mac, Object, Range, Resource};
+use bytes::{Bytes, BytesMut};
 use indicatif::BinaryBytes;
-use kloset_sdk::bytes::{Bytes, BytesMut};
-use kloset_sdk::host::{CHUNK, Contents, Error, Store};
-use kloset_sdk::{Mac, Object, Range, Resource};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::Stop;
-use crate::arguments::{Arguments, StoreCommand};
-use crate::output::Output;
+use super::Stop;
+use super::arguments::{Arguments, StoreCommand};
+use super::output::Output;
 
 /// What is kept as a repository's configuration where the user gives none.
 const CONFIGURATION: &[u8] = b"made by kloset-sdk, not by plakar\n";
 
-pub(crate) async fn run(arguments: &Arguments, command: &StoreCommand, output: &Arc<Output>) -> Result<(), Stop> {
+pub(super) async fn run(arguments: &Arguments, command: &StoreCommand, output: &Arc<Output>) -> Result<(), Stop> {
     let common = command.common();
     let launch = common.connector.launch(arguments, output)?;
     // What is wrong on this side is found before anything is started.
@@ -319,13 +319,13 @@ fn amount(bytes: u64, begun: Instant) -> String {
 }
 
 fn local(path: &Path, error: io::Error) -> Error {
-    Error::local(kloset_sdk::Error::from(error).context(path.display()).message())
+    Error::local(crate::Error::from(error).context(path.display()).message())
 }
 
 fn mac_or_random(text: &str) -> Result<Mac, Stop> {
     match text {
         "-" => random_mac().map_err(Stop::not_started),
-        text => text.parse().map_err(|error: kloset_sdk::Error| Stop::not_started(Error::local(error.message()))),
+        text => text.parse().map_err(|error: crate::Error| Stop::not_started(Error::local(error.message()))),
     }
 }
 
