@@ -1,5 +1,6 @@
 //! `cat`: the content of one file that an importer finds.
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 use crate::host::{Error, Generation, Importer, Item};
@@ -42,9 +43,14 @@ pub(super) async fn run(arguments: &Arguments, cat: &Cat, output: &Arc<Output>) 
                 return Err(Error::local(format!("{wanted} is a {}, which has no content", entry.kind())).into());
             }
             item => {
+                let size = if let Item::Entry(entry) = item { entry.info.size } else { None };
+                let bar = if std::io::stdout().is_terminal() { None } else { output.progress(size) };
                 let mut contents = importer.open(item).await?;
                 while let Some(piece) = contents.next().await? {
                     output.bytes(&piece);
+                    if let Some(bar) = bar {
+                        bar.inc(piece.len() as u64);
+                    }
                 }
             }
         }

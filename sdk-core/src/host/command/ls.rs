@@ -34,7 +34,7 @@ pub(super) async fn run(arguments: &Arguments, ls: &Ls, output: &Arc<Output>) ->
         match &item {
             Item::Failed { path, message } => output.failed(&importer.noted(path, message)),
             item if ls.json => output.object(&text::object(item)),
-            Item::Entry(entry) if ls.long => output.line(&text::long(entry)),
+            Item::Entry(entry) if ls.long => output.line(&text::long(entry, ls.human)),
             Item::Entry(entry) => output.line(&text::one_line(&entry.path)),
             Item::Xattr(_) => {}
         }

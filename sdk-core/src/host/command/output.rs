@@ -1,7 +1,6 @@
 //! Where everything is written: results to standard output, the rest to standard error, a progress bar on a terminal.
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
-use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
@@ -9,11 +8,12 @@ use crate::host::{Error, ErrorKind};
 use crate::mask;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::arguments::Arguments;
 
 /// What a shell reports of a program whose reader went away.
-const READER_WENT_AWAY: i32 = 141;
+const READER_WENT_AWAY: u8 = 141;
 
 pub(super) struct Output {
     json: bool,
@@ -24,6 +24,8 @@ pub(super) struct Output {
     line_by_line: bool,
     bar: OnceLock<ProgressBar>,
     errors: AtomicU64,
+    /// The exit code of a command that cannot write its result any longer.
+    given_up: watch::Sender<Option<u8>>,
 }
 
 impl Output {
@@ -36,6 +38,7 @@ impl Output {
             line_by_line: io::stdout().is_terminal(),
             bar: OnceLock::new(),
             errors: AtomicU64::new(0),
+            given_up: watch::Sender::new(None),
         }
     }
 
@@ -47,6 +50,20 @@ impl Output {
     /// How many errors were reported.
     pub(super) fn errors(&self) -> u64 {
         self.errors.load(Ordering::Relaxed)
+    }
+
+    /// The exit code, where the result could not be written to its end.
+    pub(super) fn broken(&self) -> Option<u8> {
+        *self.given_up.borrow()
+    }
+
+    /// Waits until the result cannot be written any longer, and says with which exit code to end.
+    pub(super) async fn given_up(&self) -> u8 {
+        let mut given_up = self.given_up.subscribe();
+        match given_up.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(code)) => *code,
+            _ => super::FAILED,
+        }
     }
 
     /// A progress bar, if it can be seen and does not come between other lines. Its length is in bytes, if it is known.
@@ -144,6 +161,9 @@ impl Output {
     }
 
     fn unless_reader_went_away(&self, write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>) {
+        if self.given_up.borrow().is_some() {
+            return;
+        }
         let mut out = self.lock();
         let result = match self.bar.get() {
             Some(bar) if self.line_by_line => bar.suspend(|| write(&mut out)),
@@ -151,10 +171,12 @@ impl Output {
         };
         match result {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => process::exit(READER_WENT_AWAY),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.given_up.send_replace(Some(READER_WENT_AWAY));
+            }
             Err(error) => {
                 let _ = writeln!(io::stderr(), "kloset-sdk: cannot write to standard output: {error}");
-                process::exit(super::FAILED.into());
+                self.given_up.send_replace(Some(super::FAILED));
             }
         }
     }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::host::{Entry, Item};
 use crate::{FileInfo, Timestamp};
+use indicatif::BinaryBytes;
 use serde_json::{Value, json};
 
 /// Text with line breaks and other control characters as escapes.
@@ -30,10 +31,14 @@ pub(super) fn lost_contents(attributes: u64) -> String {
 }
 
 /// As `ls -l` shows it, with the names of extended attributes at the end.
-pub(super) fn long(entry: &Entry) -> String {
+pub(super) fn long(entry: &Entry, human: bool) -> String {
     let FileInfo { uid, gid, username, groupname, size, modified, .. } = &entry.info;
     let name_or = |name: &str, id: &u64| if name.is_empty() { id.to_string() } else { one_line(name) };
-    let size = size.map_or_else(|| "?".to_owned(), |size| size.to_string());
+    let size = match size {
+        None => "?".to_owned(),
+        Some(size) if human => BinaryBytes(*size).to_string(),
+        Some(size) => size.to_string(),
+    };
     let mut line = format!(
         "{} {:<8} {:<8} {size:>12} {} {}",
         entry.permissions(),
