@@ -2,6 +2,7 @@
 //!
 //! The bytes pass untouched, and whatever goes wrong with the recording does not stop them.
 
+use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -30,7 +31,7 @@ In a manifest, so that a real host is recorded, each of its processes into a fil
   args: [record, /tmp/backup.jsonl, --, /home/ann/fs-c, importer]")]
 pub(super) struct Record {
     /// How many bytes of each piece of content are kept
-    #[arg(long, value_name = "BYTES", default_value_t = 256)]
+    #[arg(long, value_name = "BYTES", default_value_t = 64)]
     contents: usize,
 
     /// The file to write; where it exists, a number is added to its name
@@ -51,12 +52,11 @@ pub(super) async fn run(record: &Record, generation: Option<Generation>, output:
         Stop::not_started(Error::local(text.message()))
     })?;
     let mut interrupts = Interrupts::new();
-    let mut child = Command::new(program)
-        .args(words)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| Stop::not_started(Error::local(not_started(program, &error))))?;
+    let mut child = Command::new(program).args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(|error| {
+        // There is nothing in it.
+        let _ = fs::remove_file(recorder.path());
+        Stop::not_started(Error::local(format!("{program}: {}", not_started(program, &error))))
+    })?;
     let (Some(input), Some(connector)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(Stop::not_started(Error::local("the connector's pipes could not be made")));
     };

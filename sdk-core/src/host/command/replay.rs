@@ -45,7 +45,8 @@ pub(super) struct Replay {
 }
 
 pub(super) async fn run(arguments: &Arguments, what: &Replay, output: &Arc<Output>) -> Result<(), Stop> {
-    let recording = Recording::read(&what.recording).map_err(Stop::not_started)?;
+    let mut recording = Recording::read(&what.recording).map_err(Stop::not_started)?;
+    recording.generation = arguments.generation.unwrap_or(recording.generation);
     if recording.cut_off {
         output.remark("the recording's last line is not whole: it is played up to there");
     }

@@ -121,6 +121,14 @@ impl Conversation {
         heard
     }
 
+    /// A side says no more; what it said may not have been enough to know what it is.
+    pub(super) fn end(&mut self, by: Party) -> Option<Heard> {
+        let side = if by == Party::Host { &self.host } else { &self.connector };
+        let text = format!("no HTTP/2 came, but {}", shown(&side.buffer));
+        let what = What::Unreadable { text: secrets::mask(&text).into_owned() };
+        (side.frames == 0 && !side.buffer.is_empty()).then_some(Heard { stream: 0, method: String::new(), what })
+    }
+
     fn take_frames(&mut self, side: &mut Side, heard: &mut Vec<Heard>) -> Result<(), String> {
         let mut at = 0;
         if !side.begun {
@@ -178,7 +186,7 @@ impl Conversation {
                     }
                 }
                 if flags & END_STREAM != 0 {
-                    self.end(side.by, stream, heard);
+                    self.end_call(side.by, stream, heard);
                 }
             }
             HEADERS => {
@@ -254,7 +262,7 @@ impl Conversation {
                 self.calls.insert(stream, call);
                 heard.push(Heard { stream, method, what: What::Call { headers } });
                 if ends {
-                    self.end(Party::Host, stream, heard);
+                    self.end_call(Party::Host, stream, heard);
                 }
             }
             _ => {
@@ -268,7 +276,7 @@ impl Conversation {
                     heard.push(Heard { stream, method, what: What::Status { code: code.parse().unwrap_or(2), message } });
                     self.calls.remove(&stream);
                 } else if ends {
-                    self.end(Party::Connector, stream, heard);
+                    self.end_call(Party::Connector, stream, heard);
                 }
             }
         }
@@ -276,7 +284,7 @@ impl Conversation {
     }
 
     /// A side says that it sends no more in a call.
-    fn end(&mut self, by: Party, stream: u32, heard: &mut Vec<Heard>) {
+    fn end_call(&mut self, by: Party, stream: u32, heard: &mut Vec<Heard>) {
         match by {
             Party::Host => {
                 if let Some(call) = self.calls.get(&stream) {

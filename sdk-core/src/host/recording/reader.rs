@@ -109,9 +109,11 @@ impl Recording {
 fn generation(events: &[Event]) -> Option<Generation> {
     events.iter().find_map(|event| schema::generation(&event.method)).or_else(|| {
         events.iter().find_map(|event| match &event.what {
-            What::Message { value: Value::Object(value), .. } if event.by == Party::Connector => {
-                let is = |name: &str| value.contains_key(name);
-                (is("cookie") || is("error")).then_some(Generation::V1_0).or(is("root").then_some(Generation::V1_1))
+            // In 1.1 it names a root, in 1.0 an instance.
+            What::Message { value: Value::Object(value), .. }
+                if event.by == Party::Connector && event.method.ends_with("/Init") =>
+            {
+                Some(if value.contains_key("root") { Generation::V1_1 } else { Generation::V1_0 })
             }
             _ => None,
         })

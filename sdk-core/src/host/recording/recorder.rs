@@ -50,6 +50,8 @@ impl Recorder {
     /// Takes bytes that one side is about to be given, or the end of them.
     pub(crate) fn hear(&mut self, by: Party, bytes: &[u8]) {
         if bytes.is_empty() {
+            let rest = self.conversation.end(by);
+            self.write(by, rest);
             self.write(by, [Heard { stream: 0, method: String::new(), what: What::End }]);
         } else {
             let heard = self.conversation.hear(by, bytes);

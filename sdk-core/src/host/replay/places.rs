@@ -12,7 +12,7 @@ pub(super) struct Places {
 impl Places {
     pub(super) fn new(recorded: &str, now: &str) -> Places {
         let both = !recorded.is_empty() && !now.is_empty();
-        Places { roots: both.then(|| (recorded.trim_end_matches('/').to_owned(), now.trim_end_matches('/').to_owned())) }
+        Places { roots: both.then(|| (joined(recorded), joined(now))) }
     }
 
     /// A recorded path, where it is now.
@@ -37,6 +37,18 @@ impl Places {
     }
 }
 
+/// As a host writes a root that it puts before other names: plakar 1.0 makes `fs:/srv` of `fs:///srv`, where a connector says so.
+fn joined(root: &str) -> String {
+    let mut joined = String::with_capacity(root.len());
+    for c in root.chars() {
+        if c != '/' || !joined.ends_with('/') {
+            joined.push(c);
+        }
+    }
+    joined.truncate(joined.trim_end_matches('/').len());
+    joined
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +61,7 @@ mod tests {
         {
             assert_eq!(places.here(recorded), now);
         }
+        assert_eq!(Places::new("fs:///srv", "/tmp/x").here("fs:/srv/a"), "/tmp/x/a");
         assert_eq!(Places::new("/", "/tmp").here("/a"), "/tmp/a");
         assert_eq!(Places::new("/", "/tmp").here("/"), "/tmp");
         assert_eq!(Places::new("/srv", "/").here("/srv"), "/");

@@ -15,6 +15,7 @@ use super::answer::{Answer, Key, about};
 use super::places::Places;
 use super::raw::{Outgoing, Raw};
 use super::{Difference, Played};
+use crate::Flags;
 use crate::host::connection::{Channel, broken, origin};
 use crate::host::process::Link;
 use crate::host::recording::{Call, Ended, Event, Party, Recording, What, decode, fields, is_secret_mask};
@@ -162,7 +163,7 @@ impl Player<'_> {
                 (Party::Host, What::Reset { .. }) => {
                     let count = heard.get(&stream).copied().unwrap_or(0);
                     let enough = move |live: &Live| live.answer.messages >= count || live.answer.ended.is_some();
-                    self.until(stream, "more answers", enough).await?;
+                    self.until(stream, "an answer", enough).await?;
                     if let Some(live) = self.live.remove(&stream) {
                         live.task.abort();
                     }
@@ -282,7 +283,7 @@ impl Player<'_> {
 
     async fn half_close(&mut self, stream: u32) -> Result<(), Stop> {
         if self.recorded.get(&stream).is_some_and(|call| call.name() == "Import") {
-            self.until(stream, "the end of the records", Live::has_all_records).await?;
+            self.until(stream, "the last record", Live::has_all_records).await?;
             // Results for what was not there when it was recorded.
             let others: Vec<Key> = self.records.keys().filter(|key| !self.acknowledged.contains(key)).cloned().collect();
             for key in others {
@@ -307,10 +308,7 @@ impl Player<'_> {
     async fn awaits_record(&mut self, stream: u32, key: &Key) -> Result<bool, Stop> {
         while !self.records.contains_key(key) {
             if self.live.get(&stream).is_none_or(Live::has_all_records) {
-                return match self.places.compares(&key.path) {
-                    true => Err(self.differs(stream, format!("{key} was listed"), "it is not listed".to_owned())),
-                    false => Ok(false),
-                };
+                return if self.places.compares(&key.path) { Err(self.misses(stream, key)) } else { Ok(false) };
             }
             self.next("a record").await?;
         }
@@ -328,7 +326,7 @@ impl Player<'_> {
                 return Ok(());
             }
             if live.has_all_records() {
-                return Err(self.differs(stream, format!("{key} was listed"), "it is not listed".to_owned()));
+                return Err(self.misses(stream, key));
             }
             self.next("a record").await?;
         }
@@ -337,7 +335,7 @@ impl Player<'_> {
     /// Waits for the end of calls that had ended.
     async fn until_ended(&mut self, streams: &mut Vec<u32>) -> Result<(), Stop> {
         for stream in streams.drain(..) {
-            self.until(stream, "its end", |live| live.answer.ended.is_some()).await?;
+            self.until(stream, "the end", |live| live.answer.ended.is_some()).await?;
         }
         Ok(())
     }
@@ -345,7 +343,7 @@ impl Player<'_> {
     async fn until(&mut self, stream: u32, what: &str, so: impl Fn(&Live) -> bool) -> Result<(), Stop> {
         while self.live.get(&stream).is_some_and(|live| !so(live) && live.answer.ended.is_none()) {
             let about = self.recorded.get(&stream).map(|call| call.name().to_owned()).unwrap_or_default();
-            self.next(&format!("{what} in {about}, call {stream}")).await?;
+            self.next(&format!("{what} of {about} (call {stream})")).await?;
         }
         Ok(())
     }
@@ -354,7 +352,7 @@ impl Player<'_> {
     async fn next(&mut self, what: &str) -> Result<(), Stop> {
         let Ok(Some((stream, came))) = timeout(self.patience, self.came.recv()).await else {
             let seconds = self.patience.as_secs_f64();
-            let text = format!("nothing came within {seconds} s while the replay waited for {what}");
+            let text = format!("nothing came from it within {seconds} s, while {what} was waited for");
             return Err(Error::new(ErrorKind::Silent, self.link.name(), "", text).into());
         };
         let (Some(call), Some(live)) = (self.recorded.get(&stream).copied(), self.live.get_mut(&stream)) else { return Ok(()) };
@@ -402,7 +400,7 @@ impl Player<'_> {
             if !call.method.starts_with("/plakar.exporter.") {
                 self.places = Places::new(&was, &now);
             }
-            let (was, now) = (fields::number(&recorded, "flags"), fields::number(message, "flags"));
+            let (was, now) = (flags(&recorded), flags(message));
             if was != now {
                 self.remarks.push(format!("the flags of the location were {was} and are {now}: a host would ask otherwise"));
             }
@@ -427,6 +425,13 @@ impl Player<'_> {
         Ok(())
     }
 
+    /// A record has not come that was recorded.
+    fn misses(&self, stream: u32, key: &Key) -> Stop {
+        let recorded = self.recorded.get(&stream).map(|call| Answer::recorded(self.recording, call, &self.places));
+        let was = recorded.as_ref().and_then(|answer| answer.records.get(key)).map_or("", String::as_str);
+        self.differs(stream, format!("{key} was listed, {was}"), "it is not listed".to_owned())
+    }
+
     fn differs(&self, stream: u32, was: String, now: String) -> Stop {
         let call = self.recorded.get(&stream);
         let call = call.map(|call| (stream, call.name().to_owned(), about(self.recording.generation, call)));
@@ -436,4 +441,17 @@ impl Player<'_> {
     fn shown(&self, call: &Call) -> String {
         format!("{} {}", call.name(), about(self.recording.generation, call)).trim_end().to_owned()
     }
+}
+
+/// The flags of a location that a host heeds, by the names that they have in a manifest.
+fn flags(init: &DynamicMessage) -> String {
+    let told = Flags::from_bits(fields::number(init, "flags") as u32);
+    let names = [
+        (Flags::STREAM, "stream"),
+        (Flags::NEED_ACK, "needack"),
+        (Flags::NO_MERGE, "nomerge"),
+        (Flags::EXPORT_XATTR, "exportxattr"),
+    ];
+    let names: Vec<_> = names.into_iter().filter(|(flag, _)| told.contains(*flag)).map(|(_, name)| name).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
