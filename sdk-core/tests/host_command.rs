@@ -100,6 +100,32 @@ fn a_long_listing_shows_mode_owner_size_time_target_and_attributes() {
 }
 
 #[test]
+fn sizes_are_shown_for_people_where_they_are_wanted() {
+    let ran = NEW.ls(&["--long", "--human"]);
+    let big = ran.out.lines().find(|line| line.ends_with("/srv/data/big")).unwrap();
+    assert!(big.contains("  3.00 MiB ") && ran.out.contains("       6 B "), "{}", ran.out);
+}
+
+#[test]
+fn what_an_importer_finds_is_summed_up_directory_by_directory() {
+    for generation in BOTH {
+        let du = |arguments: &[&str]| generation.run(&[&["du", "--connector", &importer(), "try:///x"], arguments].concat());
+        let ran = du(&[]);
+        assert_eq!((ran.code, ran.err.as_str()), (0, "11 entries with 3.00 MiB; 0 errors\n"));
+        assert_eq!(ran.out, "    3.00 MiB     5 files  /srv/data\n         5 B      1 file  /srv/data/sub\n");
+        assert_eq!(
+            du(&["--depth", "0", "--bytes", "--quiet"]).out,
+            format!("{:>12}     5 files  /srv/data\n", (3 << 20) + 5 + 16)
+        );
+        let ran = du(&["--depth", "2", "--json"]);
+        let sums: Vec<_> = ran.objects().into_iter().filter(|object| object["event"] == "sum").collect();
+        let paths: Vec<_> = sums.iter().map(|sum| sum["path"].as_str().unwrap()).collect();
+        assert_eq!(paths, ["/srv/data", "/srv/data/sub", "/srv/data/sub/deep"]);
+        assert_eq!((&sums[0]["directories"], &sums[0]["others"], &ran.summary()["errors"]), (&2.into(), &1.into(), &0.into()));
+    }
+}
+
+#[test]
 fn a_listing_for_programs_is_an_object_a_line() {
     for generation in BOTH {
         let ran = generation.ls(&["--json", "--option", "how=cannot-look"]);
@@ -555,6 +581,54 @@ fn a_configuration_that_is_refused_and_a_role_that_is_not_served_are_told() {
 }
 
 #[test]
+fn options_come_from_a_file_and_those_of_the_command_line_go_before_them() {
+    let folder = Folder::new();
+    let file = folder.path("options");
+    fs::write(&file, "# how it is to behave\n\n  how = refuses \npassword=hunter22=\n").unwrap();
+    let ran = NEW.ls(&["--options-file", &file]);
+    let line = "kloset-sdk: host_fixture importer: Init: this configuration is not to my liking\n";
+    assert_eq!((ran.code, ran.err.as_str()), (2, line));
+    let ran = NEW.ls(&["--options-file", &file, "--option", "how="]);
+    assert_eq!((ran.code, ran.out.lines().count()), (0, 11), "{}", ran.err);
+
+    // What is wrong is told by its line, since it may hold a secret.
+    fs::write(&file, "how=\nhunter22\n").unwrap();
+    let ran = NEW.ls(&["--options-file", &file]);
+    let line = format!("kloset-sdk: the options file {file}, line 2: write it as KEY=VALUE\n");
+    assert_eq!((ran.code, ran.err), (2, line));
+    let missing = folder.path("missing");
+    let ran = NEW.ls(&["--options-file", &missing]);
+    assert_eq!((ran.code, ran.err), (2, format!("kloset-sdk: the options file {missing}: No such file or directory\n")));
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_subcommand() {
+    let folder = Folder::new();
+    let ran = run(&["man", &folder.path("man1")]);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", ""));
+    for subcommand in ["ls", "cat", "du", "copy", "store", "store-put", "record", "replay", "show", "relay"] {
+        let page = folder.read(&format!("man1/kloset-sdk-{subcommand}.1")).unwrap();
+        assert!(String::from_utf8(page).unwrap().contains(".TH kloset"), "{subcommand}");
+    }
+    assert!(folder.read("man1/kloset-sdk.1").is_some());
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = run(&["completions", shell]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        for word in ["roundtrip", "replay", "options-file"] {
+            assert!(ran.out.contains(word), "{shell}: {word}");
+        }
+    }
+    let script = folder.path("bash");
+    fs::write(&script, run(&["completions", "bash"]).out).unwrap();
+    // What a shell makes of it: `kloset-sdk rep<Tab>`.
+    let complete = "COMP_WORDS=(kloset-sdk rep) COMP_CWORD=1; $f kloset-sdk rep kloset-sdk; echo ${COMPREPLY[@]}";
+    let ask = format!("source '{script}'; f=$(complete -p kloset-sdk | sed 's/.*-F \\([^ ]*\\).*/\\1/'); {complete}");
+    if let Ok(asked) = Command::new("bash").args(["-c", &ask]).output() {
+        assert_eq!(String::from_utf8(asked.stdout).unwrap(), "replay\n");
+    }
+}
+
+#[test]
 fn wrong_usage_is_told_before_anything_is_started() {
     for (arguments, why) in [
         (&["ls", "--connector", "x"][..], "2 values required for '--connector <COMMAND> <LOCATION>'"),
@@ -572,22 +646,55 @@ fn wrong_usage_is_told_before_anything_is_started() {
 
 #[test]
 fn an_interrupt_ends_the_command_and_its_connector() {
-    let mut command = Command::new(COMMAND);
-    command.args(["ls", "--connector", "sh -c 'echo $$ >&2; while read -r x; do :; done'", "try:///x"]);
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let connector = lines.next().unwrap().unwrap();
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    assert_eq!(lines.next().unwrap().unwrap(), "kloset-sdk: interrupted");
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    // It ends with its standard input: a signal that only asks whether it is there finds it gone in the end.
-    while Command::new("kill").args(["-0", &connector]).stderr(Stdio::null()).status().unwrap().success() {
-        let state = fs::read_to_string(format!("/proc/{connector}/stat")).unwrap_or_default();
-        if state.contains(") Z ") {
-            break;
-        }
-        std::thread::yield_now();
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let mut command = Command::new(COMMAND);
+        command.args(["ls", "--connector", "sh -c 'echo $$ >&2; while read -r x; do :; done'", "try:///x"]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let connector = lines.next().unwrap().unwrap();
+        kill(signal, child.id());
+        assert_eq!(lines.next().unwrap().unwrap(), "kloset-sdk: interrupted");
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        assert!(!Path::new("/proc").join(connector).exists(), "it was not waited for");
     }
+}
+
+#[test]
+fn a_copy_that_is_interrupted_leaves_no_half_file_and_no_process() {
+    let folder = Folder::new();
+    let mut command = Command::new(COMMAND);
+    let (importer, exporter) = (importer(), format!("'{}' exporter", fixture()));
+    command.args(["copy", "--from", &importer, "try:///x", "--to", &exporter, &folder.location("out")]);
+    command.args(["--from-option", "how=stalls", "--to-option", "how=tells"]);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut exporter = None;
+    for line in lines {
+        let line = line.unwrap();
+        if let Some(pid) = line.strip_suffix(" stores /big") {
+            exporter = Some(pid.to_owned());
+            assert!(folder.read("out/big").is_some());
+            kill("-INT", child.id());
+        }
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!Path::new("/proc").join(exporter.unwrap()).exists(), "it was not waited for");
+    assert_eq!(folder.read("out/big"), None);
+    assert_eq!(folder.read("out/hello.txt").unwrap(), b"hello\n");
+}
+
+fn kill(signal: &str, pid: u32) {
+    assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_command_with_141() {
+    let mut command = Command::new(COMMAND);
+    command.args(["cat", "--connector", &importer(), "try:///x", "big"]).stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), ended.stderr.len()), (Some(141), 0));
 }
 
 #[test]

@@ -28,7 +28,8 @@ pub(super) async fn run(arguments: &Arguments, what: &Copy, output: &Arc<Output>
 
     let left_out = Arc::new(LeftOut::default());
     let bar = output.progress(Some(0)).cloned();
-    let counting = bar.clone().filter(|_| !importer.location().flags.contains(Flags::STREAM)).map(|bar| {
+    let can_count = from.socket.is_none() && !importer.location().flags.contains(Flags::STREAM);
+    let counting = bar.clone().filter(|_| can_count).map(|bar| {
         let from = from.clone();
         tokio::spawn(async move { count(from, bar).await })
     });
