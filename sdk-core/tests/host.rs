@@ -28,16 +28,18 @@ fn an_exporter_ends_though_its_results_and_an_unfinished_content_are_held() {
     let folder = Folder::new();
     run(async {
         let exporter = Exporter::start(&launch("exporter", &folder.location("out"))).await?;
-        let (mut feed, _results) = exporter.export();
-        let info = FileInfo::directory();
-        feed.entry(&Entry { path: "/".into(), info, ..Entry::default() }).await?;
-        let info = FileInfo::file();
-        feed.entry(&Entry { path: "/half".into(), name: "half".into(), info, has_content: true, ..Entry::default() }).await?;
+        let (mut feed, mut results) = exporter.export();
+        let file = |path: &str| Entry { path: path.into(), info: FileInfo::file(), has_content: true, ..Entry::default() };
+        feed.entry(&Entry { path: "/".into(), info: FileInfo::directory(), ..Entry::default() }).await?;
+        feed.entry(&file("/whole")).await?;
+        feed.end_of_content().await?;
+        assert_eq!(results.next().await?.unwrap().path, "/whole");
+        feed.entry(&file("/half")).await?;
         feed.content(Bytes::from_static(b"half of it")).await?;
         exporter.end().await
     })
     .unwrap();
-    assert_eq!(folder.read("out/half"), None);
+    assert_eq!((folder.read("out/whole"), folder.read("out/half")), (Some(Vec::new()), None));
 }
 
 #[test]
