@@ -121,6 +121,13 @@ impl Conversation {
         heard
     }
 
+    /// Stops listening, after a fault of its own.
+    pub(super) fn give_up(&mut self) -> Vec<Heard> {
+        (self.host.given_up, self.connector.given_up) = (true, true);
+        let what = What::Unreadable { text: "a fault of the recorder".to_owned() };
+        vec![Heard { stream: 0, method: String::new(), what }]
+    }
+
     /// A side says no more; what it said may not have been enough to know what it is.
     pub(super) fn end(&mut self, by: Party) -> Option<Heard> {
         let side = if by == Party::Host { &self.host } else { &self.connector };
@@ -366,4 +373,96 @@ fn percent_decoded(text: &str) -> String {
         rest = if code.is_some() { &after[2..] } else { after };
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+
+    use flate2::read::GzDecoder;
+
+    use super::super::Recording;
+    use super::*;
+
+    fn path(name: &str) -> std::path::PathBuf {
+        format!("{}/../tests/recordings/plakar-{name}", env!("CARGO_MANIFEST_DIR")).into()
+    }
+
+    /// What a real host wrote to a connector.
+    fn bytes(name: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let file = File::open(path(&format!("{name}.host.bin.gz"))).unwrap();
+        GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    const RECORDINGS: [(&str, Generation); 4] = [
+        ("1.1.4/02-backup/importer-1", Generation::V1_1),
+        ("1.1.4/06-restore/exporter-1", Generation::V1_1),
+        ("1.1.4/01-create/store-1", Generation::V1_1),
+        ("1.0.6/06-restore/exporter-1", Generation::V1_0),
+    ];
+
+    #[test]
+    fn what_a_real_host_said_is_heard_as_it_was_written_down_however_its_bytes_are_cut() {
+        for (name, generation) in RECORDINGS {
+            let recording = Recording::read(&path(&format!("{name}.jsonl.gz"))).unwrap();
+            let written: Vec<_> = recording
+                .events
+                .iter()
+                .filter(|event| event.by == Party::Host)
+                .filter_map(|event| match &event.what {
+                    What::Call { .. } => Some((event.stream, event.method.as_str(), None)),
+                    What::Message { wire, .. } => Some((event.stream, event.method.as_str(), wire.clone())),
+                    What::HalfClose => Some((event.stream, "", None)),
+                    _ => None,
+                })
+                .collect();
+            for size in [1, 7, 1000, 1 << 20] {
+                let mut conversation = Conversation::new(generation, usize::MAX);
+                let heard: Vec<_> = bytes(name).chunks(size).flat_map(|piece| conversation.hear(Party::Host, piece)).collect();
+                let heard: Vec<_> = heard
+                    .iter()
+                    .filter_map(|heard| match &heard.what {
+                        What::Call { .. } => Some((heard.stream, heard.method.as_str(), None)),
+                        What::Message { wire, .. } => Some((heard.stream, heard.method.as_str(), wire.clone())),
+                        What::HalfClose => Some((heard.stream, "", None)),
+                        What::Unreadable { text } => panic!("{text}"),
+                        _ => None,
+                    })
+                    .collect();
+                assert_eq!(heard.len(), written.len(), "{name}");
+                for (heard, written) in heard.iter().zip(&written) {
+                    assert!((heard.0, heard.1) == (written.0, written.1), "{name}: {heard:?} {written:?}");
+                    // Maps may be written in another order.
+                    assert_eq!(heard.2.as_ref().map(Bytes::len), written.2.as_ref().map(Bytes::len), "{name} {}", heard.1);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_fail() {
+        let mut random = 1u64;
+        let mut next = |below: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) as usize % below
+        };
+        for round in 0..300 {
+            let mut bytes = bytes(RECORDINGS[round % RECORDINGS.len()].0);
+            bytes.truncate(4096);
+            for _ in 0..1 + round % 8 {
+                let at = next(bytes.len());
+                bytes[at] = next(256) as u8;
+            }
+            let mut conversation = Conversation::new(Generation::V1_1, 16);
+            for piece in bytes.chunks(1 + next(500)) {
+                conversation.hear(Party::Host, piece);
+            }
+            for piece in bytes[PREFACE.len()..].chunks(1 + next(500)) {
+                conversation.hear(Party::Connector, piece);
+            }
+        }
+    }
 }

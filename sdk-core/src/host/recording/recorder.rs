@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Instant;
@@ -54,7 +55,9 @@ impl Recorder {
             self.write(by, rest);
             self.write(by, [Heard { stream: 0, method: String::new(), what: What::End }]);
         } else {
-            let heard = self.conversation.hear(by, bytes);
+            // A fault in here must not keep the bytes from passing.
+            let heard = panic::catch_unwind(AssertUnwindSafe(|| self.conversation.hear(by, bytes)));
+            let heard = heard.unwrap_or_else(|_| self.conversation.give_up());
             self.write(by, heard);
         }
     }
