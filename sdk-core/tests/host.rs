@@ -1,5 +1,6 @@
 //! The host library against the connector in `examples/host_fixture.rs`: what the command does not show.
-#![cfg(feature = "host")]
+// The connector is found by where the command lies.
+#![cfg(feature = "command")]
 
 mod common;
 

@@ -267,7 +267,7 @@ fn what_cannot_be_recorded_played_or_shown_is_one_line() {
         (&["replay", &gzip, "--", "x"], 2, format!("the recording {gzip}: unexpected end of file")),
         (
             &["replay", &good, "--", &missing],
-            1,
+            2,
             format!("missing: cannot be started: there is no file {missing}; correct the path, or build the connector"),
         ),
         (&["record", &out, "--", &plain], 2, format!("{plain}: cannot be started: {plain} may not be run; chmod +x {plain}")),

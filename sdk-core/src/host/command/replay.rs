@@ -13,7 +13,7 @@ use super::text::counted;
 use super::{Stop, text};
 use crate::host::recording::{Party, Recording, What};
 use crate::host::replay::{Played, replay};
-use crate::host::{CommandLine, Error};
+use crate::host::{CommandLine, Error, ErrorKind};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -69,7 +69,11 @@ pub(super) async fn run(arguments: &Arguments, what: &Replay, output: &Arc<Outpu
     }
     options.extend(what.location.clone().map(|location| ("location".to_owned(), location)));
 
-    let Played { calls, difference, remarks } = replay(&recording, &launch, &options).await?;
+    let played = replay(&recording, &launch, &options).await;
+    let Played { calls, difference, remarks } = played.map_err(|error| match error.kind() {
+        ErrorKind::Start => Stop::not_started(error),
+        _ => error.into(),
+    })?;
     for remark in &remarks {
         output.remark(remark);
     }
