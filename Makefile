@@ -26,7 +26,7 @@ help:
 	@echo 'make demo          build everything and do the main job on real input'
 	@echo 'make test          pass all tests, installing what they need'
 	@echo 'make build         the library, the command kloset-sdk and the examples, below $(OUT) and $(BIN)'
-	@echo 'make install       header, library, pkg-config file and command below PREFIX ($(PREFIX))'
+	@echo 'make install       header, library, pkg-config file, and the command with manual and completions, below PREFIX ($(PREFIX))'
 	@echo 'make package       each example ready to ship, below target/packages; GENERATION=1.0 for plakar 1.0.x, below target/packages-1.0'
 	@echo 'make header        write include/kloset_sdk.h'
 	@echo 'make lint          formatting and warnings, of every language'
@@ -41,7 +41,7 @@ help:
 build: lib command examples
 
 rust:
-	$(CARGO) build --release -q --workspace --bins --lib --features kloset-sdk/host
+	$(CARGO) build --release -q --workspace --bins --lib --features kloset-sdk/command
 
 command: rust
 
@@ -85,6 +85,11 @@ header:
 install: build
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 755 $(BIN)/kloset-sdk $(DESTDIR)$(PREFIX)/bin/
+	$(BIN)/kloset-sdk man $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions zsh/site-functions fish/vendor_completions.d)
+	$(BIN)/kloset-sdk completions bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/kloset-sdk
+	$(BIN)/kloset-sdk completions zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_kloset-sdk
+	$(BIN)/kloset-sdk completions fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/kloset-sdk.fish
 	install -m 644 $(OUT)/include/kloset_sdk.h $(DESTDIR)$(PREFIX)/include/
 	install -m 755 $(OUT)/lib/libkloset_sdk.so.$(ABI) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf libkloset_sdk.so.$(ABI) $(DESTDIR)$(PREFIX)/lib/libkloset_sdk.so
@@ -127,7 +132,7 @@ lint test-lint:
 	cd tests/grpc-go && test -z "$$(gofmt -l .)" && $(GO) vet ./...
 
 test-rust: lib
-	KLOSET_SDK_LIBRARY='$(abspath $(OUT)/lib)' $(CARGO) test -q --release --workspace --exclude system-tests --features kloset-sdk/host,kloset-sdk-ffi/header
+	KLOSET_SDK_LIBRARY='$(abspath $(OUT)/lib)' $(CARGO) test -q --release --workspace --exclude system-tests --features kloset-sdk/command,kloset-sdk-ffi/header
 
 # Every connector under a grpc-go host: what it must do, and what real hosts said to it.
 test-go: examples
@@ -139,11 +144,11 @@ test-c: examples
 
 # What needs processes, disks and the real plakar.
 test-system: build packages
-	KLOSET_CONNECTORS='$(CONNECTORS)' KLOSET_PACKAGES='$(abspath target/packages)' \
+	KLOSET_CONNECTORS='$(CONNECTORS)' KLOSET_PACKAGES='$(abspath target/packages)' KLOSET_SDK='$(abspath $(BIN)/kloset-sdk)' \
 	  $(CARGO) test -q --release -p system-tests -- --nocapture
 
 test-plakar: build packages
-	KLOSET_REQUIRE_PLAKAR=1 KLOSET_PACKAGES='$(abspath target/packages)' \
+	KLOSET_REQUIRE_PLAKAR=1 KLOSET_PACKAGES='$(abspath target/packages)' KLOSET_SDK='$(abspath $(BIN)/kloset-sdk)' \
 	  $(CARGO) test -q --release -p system-tests --test plakar -- --nocapture
 
 bench: examples

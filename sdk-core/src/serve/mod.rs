@@ -23,4 +23,6 @@ mod uploads;
 mod v1_0;
 mod v1_1;
 
+#[cfg(feature = "command")]
+pub(crate) use generation::Generation;
 pub(crate) use life::process;

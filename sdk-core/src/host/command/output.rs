@@ -1,21 +1,21 @@
 //! Where everything is written: results to standard output, the rest to standard error, a progress bar on a terminal.
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
-use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
+use crate::host::{Error, ErrorKind};
+use crate::mask;
 use indicatif::{ProgressBar, ProgressStyle};
-use kloset_sdk::host::{Error, ErrorKind};
-use kloset_sdk::mask;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
-use crate::arguments::Arguments;
+use super::arguments::Arguments;
 
 /// What a shell reports of a program whose reader went away.
-const READER_WENT_AWAY: i32 = 141;
+const READER_WENT_AWAY: u8 = 141;
 
-pub(crate) struct Output {
+pub(super) struct Output {
     json: bool,
     quiet: bool,
     /// A connector was told the generation of the protocol by an argument.
@@ -24,10 +24,12 @@ pub(crate) struct Output {
     line_by_line: bool,
     bar: OnceLock<ProgressBar>,
     errors: AtomicU64,
+    /// The exit code of a command that cannot write its result any longer.
+    given_up: watch::Sender<Option<u8>>,
 }
 
 impl Output {
-    pub(crate) fn new(arguments: &Arguments) -> Self {
+    pub(super) fn new(arguments: &Arguments) -> Self {
         Output {
             json: arguments.command.json(),
             quiet: arguments.quiet,
@@ -36,21 +38,36 @@ impl Output {
             line_by_line: io::stdout().is_terminal(),
             bar: OnceLock::new(),
             errors: AtomicU64::new(0),
+            given_up: watch::Sender::new(None),
         }
     }
 
     /// Whether results are wanted as JSON.
-    pub(crate) fn is_json(&self) -> bool {
+    pub(super) fn is_json(&self) -> bool {
         self.json
     }
 
     /// How many errors were reported.
-    pub(crate) fn errors(&self) -> u64 {
+    pub(super) fn errors(&self) -> u64 {
         self.errors.load(Ordering::Relaxed)
     }
 
+    /// The exit code, where the result could not be written to its end.
+    pub(super) fn broken(&self) -> Option<u8> {
+        *self.given_up.borrow()
+    }
+
+    /// Waits until the result cannot be written any longer, and says with which exit code to end.
+    pub(super) async fn given_up(&self) -> u8 {
+        let mut given_up = self.given_up.subscribe();
+        match given_up.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(code)) => *code,
+            _ => super::FAILED,
+        }
+    }
+
     /// A progress bar, if it can be seen and does not come between other lines. Its length is in bytes, if it is known.
-    pub(crate) fn progress(&self, length: Option<u64>) -> Option<&ProgressBar> {
+    pub(super) fn progress(&self, length: Option<u64>) -> Option<&ProgressBar> {
         if self.quiet || !io::stderr().is_terminal() {
             return None;
         }
@@ -67,7 +84,7 @@ impl Output {
     }
 
     /// A line of the result.
-    pub(crate) fn line(&self, text: &str) {
+    pub(super) fn line(&self, text: &str) {
         self.unless_reader_went_away(|out| {
             out.write_all(text.as_bytes())?;
             out.write_all(b"\n")?;
@@ -76,22 +93,22 @@ impl Output {
     }
 
     /// A line of the result for programs.
-    pub(crate) fn object(&self, value: &Value) {
+    pub(super) fn object(&self, value: &Value) {
         self.line(&mask(&value.to_string()));
     }
 
     /// Bytes of the result.
-    pub(crate) fn bytes(&self, bytes: &[u8]) {
+    pub(super) fn bytes(&self, bytes: &[u8]) {
         self.unless_reader_went_away(|out| out.write_all(bytes));
     }
 
     /// A line of a connector's.
-    pub(crate) fn note(&self, text: &str) {
+    pub(super) fn note(&self, text: &str) {
         self.to_stderr(text);
     }
 
     /// What should be known, and is no error.
-    pub(crate) fn remark(&self, text: &str) {
+    pub(super) fn remark(&self, text: &str) {
         if self.json {
             self.object(&json!({ "event": "note", "message": text }));
         } else {
@@ -100,7 +117,7 @@ impl Output {
     }
 
     /// What was done, for people.
-    pub(crate) fn summary(&self, text: &str) {
+    pub(super) fn summary(&self, text: &str) {
         if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
         }
@@ -110,7 +127,7 @@ impl Output {
     }
 
     /// An error: a line on standard error, or an object among the results.
-    pub(crate) fn failed(&self, error: &Error) {
+    pub(super) fn failed(&self, error: &Error) {
         self.errors.fetch_add(1, Ordering::Relaxed);
         if self.json {
             let [connector, call] = [error.connector(), error.call()].map(|text| (!text.is_empty()).then_some(text));
@@ -125,7 +142,7 @@ impl Output {
     }
 
     /// Clears the bar and writes what is still held back.
-    pub(crate) fn finish(&self) {
+    pub(super) fn finish(&self) {
         if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
         }
@@ -144,6 +161,9 @@ impl Output {
     }
 
     fn unless_reader_went_away(&self, write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>) {
+        if self.given_up.borrow().is_some() {
+            return;
+        }
         let mut out = self.lock();
         let result = match self.bar.get() {
             Some(bar) if self.line_by_line => bar.suspend(|| write(&mut out)),
@@ -151,10 +171,12 @@ impl Output {
         };
         match result {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => process::exit(READER_WENT_AWAY),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.given_up.send_replace(Some(READER_WENT_AWAY));
+            }
             Err(error) => {
                 let _ = writeln!(io::stderr(), "kloset-sdk: cannot write to standard output: {error}");
-                process::exit(crate::FAILED.into());
+                self.given_up.send_replace(Some(super::FAILED));
             }
         }
     }

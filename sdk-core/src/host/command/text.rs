@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use kloset_sdk::host::{Entry, Item};
-use kloset_sdk::{FileInfo, Timestamp};
+use crate::host::{Entry, Item};
+use crate::{FileInfo, Timestamp};
+use indicatif::BinaryBytes;
 use serde_json::{Value, json};
 
 /// Text with line breaks and other control characters as escapes.
-pub(crate) fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
@@ -16,12 +17,12 @@ pub(crate) fn one_line(text: &str) -> String {
 }
 
 /// A number with what it counts: `1 error`, `2 errors`.
-pub(crate) fn counted(number: u64, one: &str, more: &str) -> String {
+pub(super) fn counted(number: u64, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })
 }
 
 /// What an importer of generation 1.0 is told that sends attributes.
-pub(crate) fn lost_contents(attributes: u64) -> String {
+pub(super) fn lost_contents(attributes: u64) -> String {
     format!(
         "the importer sent {}: in generation 1.0 of the protocol an attribute goes by the name of its file, and its value may \
          have come in the place of the file's content",
@@ -30,10 +31,14 @@ pub(crate) fn lost_contents(attributes: u64) -> String {
 }
 
 /// As `ls -l` shows it, with the names of extended attributes at the end.
-pub(crate) fn long(entry: &Entry) -> String {
+pub(super) fn long(entry: &Entry, human: bool) -> String {
     let FileInfo { uid, gid, username, groupname, size, modified, .. } = &entry.info;
     let name_or = |name: &str, id: &u64| if name.is_empty() { id.to_string() } else { one_line(name) };
-    let size = size.map_or_else(|| "?".to_owned(), |size| size.to_string());
+    let size = match size {
+        None => "?".to_owned(),
+        Some(size) if human => BinaryBytes(*size).to_string(),
+        Some(size) => size.to_string(),
+    };
     let mut line = format!(
         "{} {:<8} {:<8} {size:>12} {} {}",
         entry.permissions(),
@@ -52,7 +57,7 @@ pub(crate) fn long(entry: &Entry) -> String {
 }
 
 /// For programs.
-pub(crate) fn object(item: &Item) -> Value {
+pub(super) fn object(item: &Item) -> Value {
     match item {
         Item::Entry(entry) => entry_object(entry),
         Item::Xattr(xattr) => json!({ "event": "xattr", "path": xattr.path, "name": xattr.name, "kind": xattr.kind }),
@@ -60,7 +65,7 @@ pub(crate) fn object(item: &Item) -> Value {
     }
 }
 
-pub(crate) fn entry_object(entry: &Entry) -> Value {
+pub(super) fn entry_object(entry: &Entry) -> Value {
     let info = &entry.info;
     let or_null = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     json!({
@@ -84,7 +89,7 @@ pub(crate) fn entry_object(entry: &Entry) -> Value {
 }
 
 /// A moment in UTC, its nanoseconds where there are any: `2023-11-14T22:13:20.5Z`.
-pub(crate) fn time(time: Timestamp) -> String {
+pub(super) fn time(time: Timestamp) -> String {
     const DAY: i64 = 86_400;
     let (days, second) = (time.seconds.div_euclid(DAY), time.seconds.rem_euclid(DAY));
     // Years that begin in March, in cycles of 400, make leap days the last ones.

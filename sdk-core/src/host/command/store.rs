@@ -6,27 +6,29 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::host::{CHUNK, Contents, Error, Store};
+use crate::{Mac, Object, Range, Resource};
+use bytes::{Bytes, BytesMut};
 use indicatif::BinaryBytes;
-use kloset_sdk::bytes::{Bytes, BytesMut};
-use kloset_sdk::host::{CHUNK, Contents, Error, Store};
-use kloset_sdk::{Mac, Object, Range, Resource};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::Stop;
-use crate::arguments::{Arguments, StoreCommand};
-use crate::output::Output;
+use super::Stop;
+use super::arguments::{Arguments, StoreCommand};
+use super::output::Output;
 
 /// What is kept as a repository's configuration where the user gives none.
 const CONFIGURATION: &[u8] = b"made by kloset-sdk, not by plakar\n";
 
-pub(crate) async fn run(arguments: &Arguments, command: &StoreCommand, output: &Arc<Output>) -> Result<(), Stop> {
+pub(super) async fn run(arguments: &Arguments, command: &StoreCommand, output: &Arc<Output>) -> Result<(), Stop> {
     let common = command.common();
     let launch = common.connector.launch(arguments, output)?;
     // What is wrong on this side is found before anything is started.
     let input = match command {
-        StoreCommand::Put { mac, file, .. } => Some((mac_or_random(mac)?, Input::open(file)?)),
-        StoreCommand::Create { file: Some(file), .. } => Some((Mac([0; Mac::LEN]), Input::open(file)?)),
+        StoreCommand::Put { mac, file, .. } => Some((mac_or_random(mac)?, Input::open(file).map_err(Stop::not_started)?)),
+        StoreCommand::Create { file: Some(file), .. } => {
+            Some((Mac([0; Mac::LEN]), Input::open(file).map_err(Stop::not_started)?))
+        }
         _ => None,
     };
     if common.json && matches!(command, StoreCommand::Get { output: None, .. }) {
@@ -52,7 +54,7 @@ async fn in_store(command: &StoreCommand, store: &Store, input: Option<(Mac, Inp
         return Ok(());
     }
     let configuration = match store.open().await {
-        Err(error) if command.common().create => {
+        Err(error) if command.creates() => {
             // A store that is there and cannot be opened refuses this as well, and the first error says more.
             if store.create(Bytes::from_static(CONFIGURATION)).await.is_err() {
                 return Err(error);
@@ -63,7 +65,7 @@ async fn in_store(command: &StoreCommand, store: &Store, input: Option<(Mac, Inp
     };
     match command {
         StoreCommand::Create { .. } => {}
-        StoreCommand::Info { .. } => info(store, &configuration, output).await?,
+        StoreCommand::Info { kind, .. } => info(store, kind, &configuration, output).await?,
         StoreCommand::Put { kind, .. } => {
             let Some((mac, input)) = input else { return Ok(()) };
             let begun = Instant::now();
@@ -109,12 +111,12 @@ async fn in_store(command: &StoreCommand, store: &Store, input: Option<(Mac, Inp
     Ok(())
 }
 
-async fn info(store: &Store, configuration: &Bytes, output: &Output) -> Result<(), Error> {
+async fn info(store: &Store, only: &[Resource], configuration: &Bytes, output: &Output) -> Result<(), Error> {
     let location = store.location();
     let mode = store.mode().await?;
     let size = store.size().await?;
     let mut counts = Vec::new();
-    for kind in store.kinds().iter().copied() {
+    for kind in store.kinds().iter().copied().filter(|kind| only.is_empty() || only.contains(kind)) {
         // A store need not keep every kind.
         counts.push((kind, store.list(kind).await.ok().map(|macs| macs.len())));
     }
@@ -221,7 +223,7 @@ async fn get(store: &Store, object: Object, range: Option<Range>, file: Option<&
 async fn roundtrip(store: &Store, kind: Resource, path: &Path, output: &Arc<Output>) -> Result<(), Error> {
     let object = Object::new(kind, random_mac()?);
     let begun = Instant::now();
-    let size = put(store, object, Input::open(path).map_err(|stop| stop.error)?, output).await?;
+    let size = put(store, object, Input::open(path)?, output).await?;
     let compared = compare(store, object, path, size).await;
     let deleted = delete(store, object).await;
     let ranges = compared?;
@@ -319,13 +321,13 @@ fn amount(bytes: u64, begun: Instant) -> String {
 }
 
 fn local(path: &Path, error: io::Error) -> Error {
-    Error::local(kloset_sdk::Error::from(error).context(path.display()).message())
+    Error::local(crate::Error::from(error).context(path.display()).message())
 }
 
 fn mac_or_random(text: &str) -> Result<Mac, Stop> {
     match text {
         "-" => random_mac().map_err(Stop::not_started),
-        text => text.parse().map_err(|error: kloset_sdk::Error| Stop::not_started(Error::local(error.message()))),
+        text => text.parse().map_err(|error: crate::Error| Stop::not_started(Error::local(error.message()))),
     }
 }
 
@@ -343,7 +345,7 @@ struct Input {
 }
 
 impl Input {
-    fn open(path: &Path) -> Result<Input, Stop> {
+    fn open(path: &Path) -> Result<Input, Error> {
         if path == Path::new("-") {
             return Ok(Input { read: Box::new(io::stdin()), length: None });
         }
@@ -355,7 +357,7 @@ impl Input {
             }
             Ok(Input { read: Box::new(file), length: metadata.is_file().then_some(metadata.len()) })
         };
-        open().map_err(|error| Stop::not_started(local(path, error)))
+        open().map_err(|error| local(path, error))
     }
 
     /// The next piece; empty at the end.

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use crate::Flags;
+use crate::host::{Copied, Event, Exporter, Generation, Importer, Item, Launch, copy};
 use indicatif::{BinaryBytes, ProgressBar};
-use kloset_sdk::Flags;
-use kloset_sdk::host::{Copied, Event, Exporter, Generation, Importer, Item, Launch, copy};
 use serde_json::json;
 
-use crate::arguments::{Arguments, Copy};
-use crate::output::Output;
-use crate::show::counted;
-use crate::{Stop, show};
+use super::arguments::{Arguments, Copy};
+use super::output::Output;
+use super::text::counted;
+use super::{Stop, text};
 
-pub(crate) async fn run(arguments: &Arguments, what: &Copy, output: &Arc<Output>) -> Result<(), Stop> {
+pub(super) async fn run(arguments: &Arguments, what: &Copy, output: &Arc<Output>) -> Result<(), Stop> {
     let from = what.importer(arguments, output)?;
     let to = what.exporter(arguments, output)?;
     let importer = Importer::start(&from).await.map_err(Stop::not_started)?;
@@ -28,7 +28,8 @@ pub(crate) async fn run(arguments: &Arguments, what: &Copy, output: &Arc<Output>
 
     let left_out = Arc::new(LeftOut::default());
     let bar = output.progress(Some(0)).cloned();
-    let counting = bar.clone().filter(|_| !importer.location().flags.contains(Flags::STREAM)).map(|bar| {
+    let can_count = from.socket.is_none() && !importer.location().flags.contains(Flags::STREAM);
+    let counting = bar.clone().filter(|_| can_count).map(|bar| {
         let from = from.clone();
         tokio::spawn(async move { count(from, bar).await })
     });
@@ -93,7 +94,7 @@ impl LeftOut {
             ));
         }
         if xattrs > 0 && importer.generation() == Generation::V1_0 {
-            output.remark(&show::lost_contents(xattrs));
+            output.remark(&text::lost_contents(xattrs));
         } else if xattrs > 0 {
             output.remark(&format!(
                 "{} left out: generation 1.0 of the protocol has none",
@@ -122,12 +123,12 @@ fn watch(
                 bar.set_message(format!("({entries} entries)"));
             }
             if json {
-                output.object(&show::entry_object(entry));
+                output.object(&text::entry_object(entry));
             } else if verbose {
-                output.line(&show::one_line(&entry.path));
+                output.line(&text::one_line(&entry.path));
             }
         }
-        Event::Xattr(xattr) if json => output.object(&show::object(&Item::Xattr(xattr.clone()))),
+        Event::Xattr(xattr) if json => output.object(&text::object(&Item::Xattr(xattr.clone()))),
         Event::LeftOut(item) => {
             left_out.add(item);
             if json {

@@ -1,15 +1,16 @@
 //! `cat`: the content of one file that an importer finds.
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 
-use kloset_sdk::host::{Error, Generation, Importer, Item};
-use kloset_sdk::path;
+use crate::host::{Error, Generation, Importer, Item};
+use crate::path;
 
-use crate::Stop;
-use crate::arguments::{Arguments, Cat};
-use crate::output::Output;
+use super::Stop;
+use super::arguments::{Arguments, Cat};
+use super::output::Output;
 
-pub(crate) async fn run(arguments: &Arguments, cat: &Cat, output: &Arc<Output>) -> Result<(), Stop> {
+pub(super) async fn run(arguments: &Arguments, cat: &Cat, output: &Arc<Output>) -> Result<(), Stop> {
     let mut launch = cat.connector.launch(arguments, output)?;
     cat.wishes.tell(&mut launch)?;
     if let (Some(name), Generation::V1_0) = (&cat.xattr, launch.generation) {
@@ -42,9 +43,14 @@ pub(crate) async fn run(arguments: &Arguments, cat: &Cat, output: &Arc<Output>) 
                 return Err(Error::local(format!("{wanted} is a {}, which has no content", entry.kind())).into());
             }
             item => {
+                let size = if let Item::Entry(entry) = item { entry.info.size } else { None };
+                let bar = if std::io::stdout().is_terminal() { None } else { output.progress(size) };
                 let mut contents = importer.open(item).await?;
                 while let Some(piece) = contents.next().await? {
                     output.bytes(&piece);
+                    if let Some(bar) = bar {
+                        bar.inc(piece.len() as u64);
+                    }
                 }
             }
         }

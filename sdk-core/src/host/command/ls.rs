@@ -3,16 +3,16 @@
 use std::io::IsTerminal;
 use std::sync::Arc;
 
+use crate::host::{Generation, Importer, Item};
 use indicatif::BinaryBytes;
-use kloset_sdk::host::{Generation, Importer, Item};
 use serde_json::json;
 
-use crate::arguments::{Arguments, Ls};
-use crate::output::Output;
-use crate::show::counted;
-use crate::{Stop, show};
+use super::arguments::{Arguments, Ls};
+use super::output::Output;
+use super::text::counted;
+use super::{Stop, text};
 
-pub(crate) async fn run(arguments: &Arguments, ls: &Ls, output: &Arc<Output>) -> Result<(), Stop> {
+pub(super) async fn run(arguments: &Arguments, ls: &Ls, output: &Arc<Output>) -> Result<(), Stop> {
     let mut launch = ls.connector.launch(arguments, output)?;
     ls.wishes.tell(&mut launch)?;
     let importer = Importer::start(&launch).await.map_err(Stop::not_started)?;
@@ -33,16 +33,16 @@ pub(crate) async fn run(arguments: &Arguments, ls: &Ls, output: &Arc<Output>) ->
         xattrs += u64::from(matches!(item, Item::Xattr(_)));
         match &item {
             Item::Failed { path, message } => output.failed(&importer.noted(path, message)),
-            item if ls.json => output.object(&show::object(item)),
-            Item::Entry(entry) if ls.long => output.line(&show::long(entry)),
-            Item::Entry(entry) => output.line(&show::one_line(&entry.path)),
+            item if ls.json => output.object(&text::object(item)),
+            Item::Entry(entry) if ls.long => output.line(&text::long(entry, ls.human)),
+            Item::Entry(entry) => output.line(&text::one_line(&entry.path)),
             Item::Xattr(_) => {}
         }
         receipt.done();
     }
     scan.finish().await?;
     if xattrs > 0 && importer.generation() == Generation::V1_0 {
-        output.remark(&show::lost_contents(xattrs));
+        output.remark(&text::lost_contents(xattrs));
     }
     let errors = output.errors();
     if ls.json {
