@@ -1,0 +1,98 @@
+"""What a connector raises for the user to read, and what the library raises.
+
+Any exception is an error of the call that it comes from, and the user reads its type and text. Of these the user reads the text
+alone: they are written for him.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import ClassVar
+
+
+class Error(Exception):
+    """An error whose text is written for the user of Plakar."""
+
+    _kind: ClassVar[int] = 0
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.args))
+
+
+class NotFoundError(Error, LookupError):
+    """What was asked for is not there."""
+
+    _kind = 1
+
+
+class AlreadyExistsError(Error):
+    """What was to be made is there already."""
+
+    _kind = 2
+
+
+class DeniedError(Error):
+    """The connector may not do this."""
+
+    _kind = 3
+
+
+class ConfigError(Error, ValueError):
+    """The configuration, or an argument, is wrong."""
+
+    _kind = 4
+
+
+class MissingOptionError(ConfigError, KeyError):
+    """An option is missing that the connector cannot do without."""
+
+    __str__ = Error.__str__
+
+
+class NotSupportedError(Error, NotImplementedError):
+    """The connector does not offer this."""
+
+    _kind = 5
+
+
+class Cancelled(Error):
+    """The host wants no more."""
+
+    _kind = 6
+
+
+class TruncatedError(Error, EOFError):
+    """Data ended before it was complete: the host has broken off, and nothing of it may be kept."""
+
+    _kind = 7
+
+
+def by_kind(kind: int) -> type[Error]:
+    """The class with this number, which the native part knows it by."""
+    return _BY_KIND.get(kind, Error)
+
+
+_BY_KIND = {
+    1: NotFoundError,
+    2: AlreadyExistsError,
+    3: DeniedError,
+    4: ConfigError,
+    5: NotSupportedError,
+    6: Cancelled,
+    7: TruncatedError,
+}
+
+
+def told(error: BaseException) -> str:
+    """What the user reads of an exception."""
+    if isinstance(error, Error):
+        return str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        text = error.strerror
+        if error.filename is not None:
+            name = error.filename
+            text = f"{os.fsdecode(name) if isinstance(name, str | bytes) else name}: {text}"
+    else:
+        text = str(error)
+    name = type(error).__qualname__
+    return f"{name}: {text}" if text else name

@@ -1,0 +1,67 @@
+"""The whole of a connector's program."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from . import _log, _loop, _native
+from .exporter import Exporter
+from .importer import Importer
+from .store import Store
+
+_PATIENCE = 0.5
+
+
+def main(
+    *,
+    importer: type[Importer] | None = None,
+    exporter: type[Exporter] | None = None,
+    store: type[Store] | None = None,
+    name: str | None = None,
+    version: str = "",
+    arguments: list[str] | None = None,
+) -> None:
+    """Serve the role that the command line names until the host is done, and end the program with `SystemExit`.
+
+    Standard input and output belong to the protocol from here on: what is printed goes to stderr. `logging` writes to the library's
+    log, unless it was configured before. `name` stands before log lines; the default is the script's.
+
+    In a process that `multiprocessing` has started this does nothing: there the program is only imported.
+    """
+    if _is_child_of_multiprocessing():
+        return
+    for role, base in ((importer, Importer), (exporter, Exporter), (store, Store)):
+        if role is not None and not (isinstance(role, type) and issubclass(role, base)):
+            raise TypeError(f"{role!r} is no class that inherits {base.__name__}")
+    if name is None:
+        name = _name(sys.argv[0])
+    _log.connect()
+    if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # The library waits for the host to close first.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.register_at_fork(after_in_child=_native.forked)
+    code, running = _native.run(
+        name, version, importer, exporter, store, sys.argv[1:] if arguments is None else arguments
+    )
+    _loop.stop(_PATIENCE)
+    if running:
+        # A thread inside the author's code would be torn out of it by the interpreter's end.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    raise SystemExit(code)
+
+
+def _name(program: str) -> str:
+    path = Path(program)
+    return (path.parent if path.name == "__main__.py" else path).stem or "connector"
+
+
+def _is_child_of_multiprocessing() -> bool:
+    process = sys.modules.get("multiprocessing.process")
+    return process is not None and process.parent_process() is not None
