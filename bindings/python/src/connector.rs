@@ -1,6 +1,6 @@
 //! The connector: the whole of its life, and its log.
 
-use kloset_sdk::Connector;
+use kloset_sdk::{Connector, log as core_log};
 use pyo3::prelude::*;
 
 use crate::attach::is_running;
@@ -9,30 +9,26 @@ use crate::importer::Importer;
 use crate::instance::Instance;
 use crate::store::Store;
 
+/// The author's classes: importer, exporter, store.
+type Roles = (Option<Py<PyAny>>, Option<Py<PyAny>>, Option<Py<PyAny>>);
+
 /// Serves the host until it is done. Returns the exit code, and whether some thread is still inside the author's code.
 #[pyfunction]
 pub(crate) fn run(
     py: Python<'_>,
     name: String,
     version: String,
-    importer: Option<Py<PyAny>>,
-    exporter: Option<Py<PyAny>>,
-    store: Option<Py<PyAny>>,
+    program: String,
+    roles: Roles,
     arguments: Vec<String>,
 ) -> (u8, bool) {
-    let connector = connector(name, version, importer, exporter, store);
+    let connector = connector(name, roles).version(version).program(program);
     let code = py.detach(|| connector.run(arguments));
     (code, is_running())
 }
 
-fn connector(
-    name: String,
-    version: String,
-    importer: Option<Py<PyAny>>,
-    exporter: Option<Py<PyAny>>,
-    store: Option<Py<PyAny>>,
-) -> Connector {
-    let mut connector = Connector::new(name).version(version);
+fn connector(name: String, (importer, exporter, store): Roles) -> Connector {
+    let mut connector = Connector::new(name);
     if let Some(class) = importer {
         connector = connector.blocking_importer_with(move |config| Instance::make(&class, config).map(Importer));
     }
@@ -44,8 +40,6 @@ fn connector(
     }
     connector
 }
-
-use kloset_sdk::log as core_log;
 
 /// Writes one line to the log: 1 is an error, 2 a warning, 3 says what is being done, 4 is for the connector's author.
 #[pyfunction]

@@ -35,6 +35,7 @@ from .errors import (  # noqa: E402
     NotFoundError,
     NotSupportedError,
     TruncatedError,
+    naming,
 )
 from .exporter import Exporter, Link  # noqa: E402
 from .importer import Importer  # noqa: E402
@@ -73,4 +74,5 @@ __all__ = [
     "Unreadable",
     "__version__",
     "main",
+    "naming",
 ]

@@ -104,26 +104,9 @@ def describe(error: BaseException) -> tuple[int, str]:
     level = _DEBUG if expected else _ERROR
     if _native.log_enabled(level) and not isinstance(error, errors.Cancelled):
         _native.log(level, "".join(traceback.format_exception(error)))
-    return _kind(error), errors.told(error)
-
-
-def _kind(error: BaseException) -> int:
-    match error:
-        case errors.Error():
-            return error._kind
-        case FileNotFoundError():
-            return errors.NotFoundError._kind
-        case FileExistsError():
-            return errors.AlreadyExistsError._kind
-        case PermissionError():
-            return errors.DeniedError._kind
-        case NotImplementedError():
-            return errors.NotSupportedError._kind
-        case Exception():
-            return 0
-        case _:
-            # It was meant to end the program: nobody knows what is left undone.
-            return _PANICKED
+    # What is no Exception was meant to end the program: nobody knows what is left undone.
+    kind = errors.kind(error) if isinstance(error, Exception) else _PANICKED
+    return kind, errors.told(error)
 
 
 def leave_child(error: BaseException | None) -> None:

@@ -7,6 +7,8 @@ alone: they are written for him.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -83,16 +85,53 @@ _BY_KIND = {
 }
 
 
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Have errors of the system name a path, in words for the user: ``/srv/x: Permission denied``.
+
+    ``with naming("/srv/x"): ...`` turns an `OSError` into the `Error` of its kind, and puts the path before the text of an
+    `Error`.
+    """
+    try:
+        yield
+    except Error as error:
+        error.args = (f"{os.fspath(path)}: {error}",)
+        raise
+    except OSError as error:
+        raise by_kind(kind(error))(f"{os.fspath(path)}: {error.strerror or error}") from error
+
+
+def kind(error: BaseException) -> int:
+    """The number of an exception's kind, 0 for those that have none."""
+    match error:
+        case Error():
+            return error._kind
+        case FileNotFoundError():
+            return NotFoundError._kind
+        case FileExistsError():
+            return AlreadyExistsError._kind
+        case PermissionError():
+            return DeniedError._kind
+        case NotImplementedError():
+            return NotSupportedError._kind
+        case _:
+            return 0
+
+
 def told(error: BaseException) -> str:
-    """What the user reads of an exception."""
-    if isinstance(error, Error):
-        return str(error) or type(error).__name__
-    if isinstance(error, OSError) and error.strerror:
-        text = error.strerror
-        if error.filename is not None:
-            name = error.filename
-            text = f"{os.fsdecode(name) if isinstance(name, str | bytes) else name}: {text}"
-    else:
-        text = str(error)
+    """What the user reads of an exception: its type and text, or the text alone where that was written for him."""
     name = type(error).__qualname__
+    text = in_words(error)
+    if isinstance(error, Error):
+        return text or name
     return f"{name}: {text}" if text else name
+
+
+def in_words(error: BaseException) -> str:
+    """The text of an exception; of an error of the system's without its number."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    name = error.filename
+    if name is None:
+        return error.strerror
+    return f"{os.fsdecode(name) if isinstance(name, str | bytes) else name}: {error.strerror}"

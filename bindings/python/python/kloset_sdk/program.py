@@ -46,7 +46,7 @@ def main(
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.register_at_fork(after_in_child=_native.forked)
     code, running = _native.run(
-        name, version, importer, exporter, store, sys.argv[1:] if arguments is None else arguments
+        name, version, sys.argv[0], (importer, exporter, store), sys.argv[1:] if arguments is None else arguments
     )
     _loop.stop(_PATIENCE)
     if running:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from .content import Content, FileSlice
-from .errors import told
+from .errors import in_words, told
 
 Time = datetime | float | int
 """A moment: a `datetime` (a naive one is in local time), or seconds since 1970 in UTC."""
@@ -218,7 +218,13 @@ class Unreadable:
     def __init__(self, path: str | os.PathLike[str], error: BaseException | str) -> None:
         """Make one from what went wrong, in words or as the exception."""
         self.path = os.fspath(path)
-        self.message = error if isinstance(error, str) else told(error)
+        match error:
+            case str():
+                self.message = error
+            case OSError():
+                self.message = in_words(error)
+            case _:
+                self.message = told(error)
 
     def __repr__(self) -> str:
         return f"Unreadable({self.path!r}, {self.message!r})"
