@@ -31,7 +31,7 @@ mod _native {
     #[pymodule_export]
     use crate::connector::{log, log_enabled, run};
     #[pymodule_export]
-    use crate::emitter::Emitter;
+    use crate::emitter::{Emitter, Pending};
     #[pymodule_export]
     use crate::source::Source;
 

@@ -14,10 +14,10 @@ T = TypeVar("T")
 _Outcome = tuple[T | None, BaseException | None]
 
 _lock = threading.Lock()
-_started: tuple["asyncio.AbstractEventLoop", threading.Thread] | None = None
+_started: tuple[asyncio.AbstractEventLoop, threading.Thread] | None = None
 
 
-def loop() -> "asyncio.AbstractEventLoop":
+def loop() -> asyncio.AbstractEventLoop:
     """The loop."""
     global _started
     with _lock:
@@ -32,7 +32,7 @@ def loop() -> "asyncio.AbstractEventLoop":
         return _started[0]
 
 
-def _serve(serving: "asyncio.AbstractEventLoop") -> None:
+def _serve(serving: asyncio.AbstractEventLoop) -> None:
     import asyncio
 
     asyncio.set_event_loop(serving)
@@ -109,7 +109,7 @@ class Pump:
         return _result(future.result())
 
 
-def _deliver(done: "asyncio.Future[Any]", outcome: _Outcome[Any]) -> None:
+def _deliver(done: asyncio.Future[Any], outcome: _Outcome[Any]) -> None:
     if done.done():
         return
     result, error = outcome

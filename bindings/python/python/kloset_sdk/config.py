@@ -46,7 +46,7 @@ class Config(Mapping[str, str]):
         self._native = _native.Config(protocol, dict(options))
 
     @classmethod
-    def _of(cls, native: _native.Config) -> "Config":
+    def _of(cls, native: _native.Config) -> Config:
         config = cls.__new__(cls)
         config._native = native
         return config

@@ -49,10 +49,10 @@ class FileSlice:
     """How many bytes at most; None for all that follow."""
 
 
-Source_: TypeAlias = (
+Form: TypeAlias = (
     "Buffer | os.PathLike[str] | FileSlice | Readable | ReadableInto | AsyncReadable | Iterable[Buffer] | AsyncIterable[Buffer]"
 )
-Content: TypeAlias = "Source_ | Callable[[], Source_ | Awaitable[Source_]]"
+Content: TypeAlias = "Form | Callable[[], Form | Awaitable[Form]]"
 """What a content may be: bytes, a path, a file, whatever else has `read` or `readinto`, an iterable of bytes (asynchronous ones
 too), or a function (which may be an ``async def``) that returns one of these when the host asks for the content.
 
@@ -60,7 +60,6 @@ The library closes what it has read.
 """
 
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial, type)
-_BUFFERED = (io.BufferedReader, io.BufferedRandom)
 
 
 def open_content(content: object) -> tuple[str, object]:
@@ -110,10 +109,9 @@ def close_content(content: object) -> None:
 
 def _descriptor(content: object) -> tuple[int, int] | None:
     """A descriptor for a regular file on disk, and where it stands: it can be read without the interpreter."""
-    raw = content.raw if type(content) in _BUFFERED else content
-    if type(raw) is not io.FileIO:
+    raw = content.raw if isinstance(content, io.BufferedReader | io.BufferedRandom) else content
+    if not isinstance(content, io.IOBase) or type(raw) is not io.FileIO:
         return None
-    assert isinstance(content, io.IOBase)
     if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
         return None
     descriptor = os.dup(raw.fileno()), content.tell()

@@ -27,9 +27,9 @@ class Link:
 class Exporter(ABC):
     """An exporter: a restore writes to it.
 
-    Paths are absolute and begin at the exporter's root: ``/`` is the root itself, which need not exist yet. A directory's call has
-    ended before anything in it begins; up to `concurrency` calls run at once, on several threads. A call that fails is reported to
-    the user with its path, and the restore goes on. Each method may be an ``async def``; these share one event loop.
+    Paths are absolute and begin at the exporter's root: ``/`` is the root itself, which need not exist yet. A directory's call
+    has ended before anything in it begins; up to `concurrency` calls run at once, on several threads. A call that fails is
+    reported to the user with its path, and the restore goes on. Each method may be an ``async def``; these share one event loop.
 
     The constructor gets the configuration, and must fail where that is wrong.
     """

@@ -26,8 +26,8 @@ def main(
 ) -> None:
     """Serve the role that the command line names until the host is done, and end the program with `SystemExit`.
 
-    Standard input and output belong to the protocol from here on: what is printed goes to stderr. `logging` writes to the library's
-    log, unless it was configured before. `name` stands before log lines; the default is the script's.
+    Standard input and output belong to the protocol from here on: what is printed goes to stderr. `logging` writes to the
+    library's log, unless it was configured before. `name` stands before log lines; the default is the script's.
 
     In a process that `multiprocessing` has started this does nothing: there the program is only imported.
     """
@@ -36,8 +36,9 @@ def main(
     for role, base in ((importer, Importer), (exporter, Exporter), (store, Store)):
         if role is not None and not (isinstance(role, type) and issubclass(role, base)):
             raise TypeError(f"{role!r} is no class that inherits {base.__name__}")
+    program = _program()
     if name is None:
-        name = _name(sys.argv[0])
+        name = Path(program).stem or "connector"
     _log.connect()
     if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)
@@ -46,7 +47,7 @@ def main(
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.register_at_fork(after_in_child=_native.forked)
     code, running = _native.run(
-        name, version, sys.argv[0], (importer, exporter, store), sys.argv[1:] if arguments is None else arguments
+        name, version, program, (importer, exporter, store), sys.argv[1:] if arguments is None else arguments
     )
     _loop.stop(_PATIENCE)
     if running:
@@ -57,9 +58,15 @@ def main(
     raise SystemExit(code)
 
 
-def _name(program: str) -> str:
-    path = Path(program)
-    return (path.parent if path.name == "__main__.py" else path).stem or "connector"
+def _program() -> str:
+    """What was started, by the name that a person starts it with."""
+    match sys.orig_argv:
+        case [_, "-m", module, *_]:
+            return module
+        case [_, program, *_] if Path(program).exists():
+            return program
+        case _:
+            return sys.argv[0]
 
 
 def _is_child_of_multiprocessing() -> bool:

@@ -58,7 +58,7 @@ class FileInfo:
     """Flags of BSD file systems, 0 elsewhere."""
 
     @classmethod
-    def from_stat(cls, status: os.stat_result) -> "FileInfo":
+    def from_stat(cls, status: os.stat_result) -> FileInfo:
         """What the system says of a file. Names of owners are looked up, and remembered."""
         return cls(
             status.st_mode,
@@ -102,8 +102,8 @@ class FileInfo:
 class Record:
     """An entry that an importer has found: its path, what is known of it, and what opens its content.
 
-    A path is absolute, with ``/``, at or below the importer's root. A regular file has a content (an empty file too), nothing else
-    has one.
+    A path is absolute, with ``/``, at or below the importer's root. A regular file has a content (an empty file too), nothing
+    else has one.
     """
 
     __slots__ = ("content", "file_attributes", "info", "path", "target", "xattrs")
@@ -140,13 +140,11 @@ class Record:
         user: str = "",
         group: str = "",
         xattrs: Mapping[str, bytes] | None = None,
-    ) -> "Record":
+    ) -> Record:
         """A regular file. `content` says what opens it; of bytes the size is known."""
         if size is None and isinstance(content, bytes | bytearray | memoryview):
             size = memoryview(content).nbytes
-        info = FileInfo(
-            stat.S_IFREG | mode & 0o7777, size, nanoseconds(mtime), uid=uid, gid=gid, user=user, group=group
-        )
+        info = FileInfo(stat.S_IFREG | mode & 0o7777, size, nanoseconds(mtime), uid=uid, gid=gid, user=user, group=group)
         return cls(path, info, content=content, xattrs=xattrs)
 
     @classmethod
@@ -161,7 +159,7 @@ class Record:
         user: str = "",
         group: str = "",
         xattrs: Mapping[str, bytes] | None = None,
-    ) -> "Record":
+    ) -> Record:
         """A directory."""
         info = FileInfo(stat.S_IFDIR | mode & 0o7777, 0, nanoseconds(mtime), uid=uid, gid=gid, user=user, group=group)
         return cls(path, info, xattrs=xattrs)
@@ -177,7 +175,7 @@ class Record:
         gid: int = 0,
         user: str = "",
         group: str = "",
-    ) -> "Record":
+    ) -> Record:
         """A symbolic link with this text, which may lead anywhere or nowhere."""
         target = os.fspath(target)
         size = len(target.encode())
@@ -191,7 +189,7 @@ class Record:
         *,
         at: str | os.PathLike[str] | None = None,
         status: os.stat_result | None = None,
-    ) -> "Record":
+    ) -> Record:
         """An entry of this machine's file system, under the path that it has there or under `at`.
 
         Mode, owner, size, times and a symbolic link's target are looked up (`status`, of `os.lstat`, saves the look); the content
@@ -201,7 +199,7 @@ class Record:
         info = FileInfo.from_stat(os.lstat(path) if status is None else status)
         record = cls(path if at is None else at, info)
         if info.is_symlink:
-            record.target = os.readlink(path)  # noqa: PTH115
+            record.target = os.readlink(path)
         elif info.is_file:
             record.content = FileSlice(path)
         return record
@@ -248,4 +246,3 @@ def _group(gid: int) -> str:
         return grp.getgrgid(gid).gr_name
     except KeyError:
         return ""
-

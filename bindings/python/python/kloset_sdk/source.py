@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from . import _loop
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from . import _native
+
+T = TypeVar("T")
 
 
 class Writable(Protocol):
@@ -28,7 +30,7 @@ class Source(io.RawIOBase):
     be kept.
     """
 
-    def __init__(self, native: "_native.Source") -> None:
+    def __init__(self, native: _native.Source) -> None:
         self._native = native
         self._pump: _loop.Pump | None = None
 
@@ -41,7 +43,7 @@ class Source(io.RawIOBase):
         """It is."""
         return True
 
-    def readinto(self, buffer: Buffer, /) -> int:  # type: ignore[override]
+    def readinto(self, buffer: Buffer, /) -> int:
         """Read into a buffer, and say how many bytes; 0 is the end."""
         return self._native.readinto(buffer)
 
@@ -60,20 +62,19 @@ class Source(io.RawIOBase):
         while (piece := self._native.piece()) is not None:
             yield piece
 
-    def copy_to(self, to: Writable | io.IOBase | int) -> int:
+    def copy_to(self, to: Writable | int) -> int:
         """Write everything to a file, or a descriptor, and say how many bytes it was."""
         if isinstance(to, int):
             return self._native.to_descriptor(to)
         file = getattr(to, "file", to)
-        raw = file.raw if isinstance(file, io.BufferedWriter | io.BufferedRandom) else file
-        if type(raw) is io.FileIO and raw.writable():
+        if isinstance(file, io.BufferedWriter | io.BufferedRandom):
             file.flush()
-            return self._native.to_descriptor(raw.fileno())
+            file = file.raw
+        if isinstance(file, io.FileIO):
+            return self._native.to_descriptor(file.fileno())
         copied = 0
         for piece in self.pieces():
-            rest = piece
-            while rest and isinstance(written := to.write(rest), int) and written < len(rest):  # type: ignore[union-attr]
-                rest = rest[written:]
+            _write_all(to, piece)
             copied += len(piece)
         return copied
 
@@ -90,7 +91,14 @@ class Source(io.RawIOBase):
                 return
             yield piece
 
-    async def _step(self, step):  # type: ignore[no-untyped-def]
+    async def _step(self, step: Callable[[], T]) -> T:
         if self._pump is None:
             raise RuntimeError("this is for methods that are async def; use read and pieces")
         return await self._pump(step)
+
+
+def _write_all(to: Writable, piece: memoryview) -> None:
+    """Raw files say how many bytes they have taken; others take them all."""
+    while piece:
+        written = to.write(piece)
+        piece = piece[written:] if isinstance(written, int) else piece[:0]

@@ -97,18 +97,18 @@ class Store(ABC):
         """Make a new repository whose configuration are these bytes; fail where there is one already."""
 
     @abstractmethod
-    def open(self) -> "bytes | Awaitable[bytes]":
+    def open(self) -> bytes | Awaitable[bytes]:
         """Open the repository and return its configuration, as it was created; `NotFoundError` where there is none."""
 
-    def mode(self) -> "Mode | Awaitable[Mode]":
+    def mode(self) -> Mode | Awaitable[Mode]:
         """What may be done with it."""
         return Mode.READ_WRITE
 
-    def size(self) -> "int | None | Awaitable[int | None]":
+    def size(self) -> int | Awaitable[int | None] | None:
         """How many bytes it takes, where that is known."""
         return None
 
-    def list(self, kind: Resource) -> "Names | Awaitable[Names]":
+    def list(self, kind: Resource) -> Names | Awaitable[Names]:
         """The names of all objects of a kind, in any order; only of those that were put as a whole."""
         raise NotSupportedError("list: not supported by this connector")
 
@@ -119,7 +119,7 @@ class Store(ABC):
         """
         raise NotSupportedError("put: not supported by this connector")
 
-    def get(self, object: Object, range: Range | None) -> "Content | Awaitable[Content]":
+    def get(self, object: Object, range: Range | None) -> Content | Awaitable[Content]:
         """What an object, or a part of it, is read from; `NotFoundError` where there is none."""
         raise NotSupportedError("get: not supported by this connector")
 
@@ -127,7 +127,7 @@ class Store(ABC):
         """Remove an object; `NotFoundError` where there is none."""
         raise NotSupportedError("delete: not supported by this connector")
 
-    def get_states(self) -> "Names | Awaitable[Names]":
+    def get_states(self) -> Names | Awaitable[Names]:
         """The names of all states; else `list`."""
         return self.list(Resource.STATE)
 
@@ -135,7 +135,7 @@ class Store(ABC):
         """Keep a state; else `put`."""
         return self.put(Object(Resource.STATE, mac), source)
 
-    def get_state(self, mac: bytes) -> "Content | Awaitable[Content]":
+    def get_state(self, mac: bytes) -> Content | Awaitable[Content]:
         """What a state is read from; else `get`."""
         return self.get(Object(Resource.STATE, mac), None)
 
@@ -143,7 +143,7 @@ class Store(ABC):
         """Remove a state; else `delete`."""
         return self.delete(Object(Resource.STATE, mac))
 
-    def get_packfiles(self) -> "Names | Awaitable[Names]":
+    def get_packfiles(self) -> Names | Awaitable[Names]:
         """The names of all packfiles; else `list`."""
         return self.list(Resource.PACKFILE)
 
@@ -151,11 +151,11 @@ class Store(ABC):
         """Keep a packfile; else `put`."""
         return self.put(Object(Resource.PACKFILE, mac), source)
 
-    def get_packfile(self, mac: bytes) -> "Content | Awaitable[Content]":
+    def get_packfile(self, mac: bytes) -> Content | Awaitable[Content]:
         """What a packfile is read from; else `get`."""
         return self.get(Object(Resource.PACKFILE, mac), None)
 
-    def get_packfile_blob(self, mac: bytes, range: Range) -> "Content | Awaitable[Content]":
+    def get_packfile_blob(self, mac: bytes, range: Range) -> Content | Awaitable[Content]:
         """What a part of a packfile is read from; else `get`."""
         return self.get(Object(Resource.PACKFILE, mac), range)
 
@@ -163,7 +163,7 @@ class Store(ABC):
         """Remove a packfile; else `delete`."""
         return self.delete(Object(Resource.PACKFILE, mac))
 
-    def get_locks(self) -> "Names | Awaitable[Names]":
+    def get_locks(self) -> Names | Awaitable[Names]:
         """The names of all locks; else `list`."""
         return self.list(Resource.LOCK)
 
@@ -171,7 +171,7 @@ class Store(ABC):
         """Keep a lock; else `put`."""
         return self.put(Object(Resource.LOCK, mac), source)
 
-    def get_lock(self, mac: bytes) -> "Content | Awaitable[Content]":
+    def get_lock(self, mac: bytes) -> Content | Awaitable[Content]:
         """What a lock is read from; else `get`."""
         return self.get(Object(Resource.LOCK, mac), None)
 

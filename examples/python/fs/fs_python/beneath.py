@@ -142,9 +142,7 @@ class Temporary:
     def __enter__(self) -> "Temporary":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         # A rename of one name of a file to another of the same file does nothing: the temporary name is still there.
         with suppress(OSError):
             os.unlink(self.name, dir_fd=self.place.directory)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import kloset_sdk
 from kloset_sdk import (
     Config,
     Error,
-    Exporter as Base,
     FileInfo,
     Flags,
     Link,
@@ -24,7 +24,7 @@ from fs_python.beneath import Place, Root
 from fs_python.location import path_of
 
 
-class Exporter(Base):
+class Exporter(kloset_sdk.Exporter):
     """Writes below a directory, which need not exist yet."""
 
     type = "fs"

@@ -7,7 +7,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from kloset_sdk import Config, ConfigError, FileInfo, FileSlice, Flags, Importer as Base, Record, Unreadable, naming
+import kloset_sdk
+from kloset_sdk import Config, ConfigError, FileInfo, FileSlice, Flags, Record, Unreadable, naming
 
 from fs_python.excludes import Excludes
 from fs_python.location import path_of
@@ -15,7 +16,7 @@ from fs_python.location import path_of
 log = logging.getLogger(__name__)
 
 
-class Importer(Base):
+class Importer(kloset_sdk.Importer):
     """Reads from a directory or a single file.
 
     Links on the way to it, and itself if it is one, are followed; those below it are not.

@@ -4,6 +4,8 @@ import errno
 import logging
 import os
 import stat
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 
 from kloset_sdk import FileInfo
@@ -74,7 +76,7 @@ def set_open_xattr(file: int, name: str, value: bytes) -> None:
             os.fchmod(file, before)
 
 
-def set_owner(info: FileInfo, chown) -> bool:
+def set_owner(info: FileInfo, chown: Callable[[int, int], None]) -> bool:
     """Set the owner and the group, and say whether that was possible. For those who may not give files away it is not."""
     for number in (info.uid, info.gid):
         if number >= 2**32 - 1:
@@ -86,10 +88,8 @@ def set_owner(info: FileInfo, chown) -> bool:
         if error.errno != errno.EPERM:
             raise
     say_once("not every owner can be restored: that takes more rights")
-    try:
+    with suppress(PermissionError):
         chown(-1, info.gid)
-    except PermissionError:
-        pass
     return False
 
 

@@ -7,9 +7,9 @@
     state/…  lock/…  and so on
     tmp/                         what is being written
 
-Whatever has its own name is whole and on the disk: it is written below ``tmp``, flushed, renamed, and the folder that the name lies
-in is flushed as well. What a killed process left in ``tmp`` is not part of the repository; it is removed by the next one that opens
-it, once it has not been written to for a day. Should a put still be at work on it, that put fails.
+Whatever has its own name is whole and on the disk: it is written below ``tmp``, flushed, renamed, and the folder that the name
+lies in is flushed as well. What a killed process left in ``tmp`` is not part of the repository; it is removed by the next one
+that opens it, once it has not been written to for a day. Should a put still be at work on it, that put fails.
 """
 
 import itertools
@@ -23,6 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+import kloset_sdk
 from kloset_sdk import (
     AlreadyExistsError,
     Config,
@@ -35,7 +36,6 @@ from kloset_sdk import (
     Range,
     Resource,
     Source,
-    Store as Base,
     naming,
 )
 
@@ -49,7 +49,7 @@ ABANDONED = 24 * 60 * 60
 NAME = re.compile("[0-9a-f]{64}")
 
 
-class Store(Base):
+class Store(kloset_sdk.Store):
     """Keeps a repository in a directory."""
 
     type = "fs"
@@ -84,9 +84,7 @@ class Store(Base):
             with naming(self.root / "CONFIG"):
                 config = (self.root / "CONFIG").read_bytes()
         except NotFoundError:
-            raise NotFoundError(
-                f"no repository in {self.root}; make one with: plakar at {self.location} create"
-            ) from None
+            raise NotFoundError(f"no repository in {self.root}; make one with: plakar at {self.location} create") from None
         self.remove_abandoned()
         return config
 
