@@ -13,6 +13,7 @@ mod error;
 mod exporter;
 mod file_info;
 mod glue;
+mod host;
 mod importer;
 mod instance;
 mod record;
@@ -32,6 +33,8 @@ mod _native {
     use crate::connector::{log, log_enabled, run};
     #[pymodule_export]
     use crate::emitter::{Emitter, Pending};
+    #[pymodule_export]
+    use crate::host::{HostExporter, HostImporter, HostStore};
     #[pymodule_export]
     use crate::source::Source;
 

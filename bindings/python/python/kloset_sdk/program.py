@@ -29,9 +29,10 @@ def main(
     Standard input and output belong to the protocol from here on: what is printed goes to stderr. `logging` writes to the
     library's log, unless it was configured before. `name` stands before log lines; the default is the script's.
 
-    In a process that `multiprocessing` has started this does nothing: there the program is only imported.
+    At the top of a module that is only imported this does nothing: a test imports it, or a process of `multiprocessing`.
     """
-    if _is_child_of_multiprocessing():
+    caller = sys._getframe(1)
+    if caller.f_code.co_name == "<module>" and caller.f_globals["__name__"] != "__main__":
         return
     for role, base in ((importer, Importer), (exporter, Exporter), (store, Store)):
         if role is not None and not (isinstance(role, type) and issubclass(role, base)):
@@ -67,8 +68,3 @@ def _program() -> str:
             return program
         case _:
             return sys.argv[0]
-
-
-def _is_child_of_multiprocessing() -> bool:
-    process = sys.modules.get("multiprocessing.process")
-    return process is not None and process.parent_process() is not None
