@@ -197,17 +197,12 @@ test-plakar: build packages $(PY)/bare/done
 	$(WITH_PYTHON) KLOSET_REQUIRE_PLAKAR=1 KLOSET_PACKAGES='$(abspath target/packages)' \
 	  $(CARGO) test -q --release -p system-tests --test plakar -- --nocapture
 
-bench: examples
+bench: examples python
 	cd tests/grpc-go && $(GO) build -o $(abspath $(BIN))/ ./cmd/grpc-go-host ./peer
 	@mkdir -p target/bench
 	$(BIN)/grpc-go-host bench-table --connector peer=$(BIN)/peer --connector rust=$(BIN)/bench-rust --connector c=$(BIN)/bench-c \
-	  -json target/bench/latest.json -svg target/bench/latest.svg $(BENCH)
-
-bench-regress:
-	@BASE='$(BASE)' tests/bench-regress.sh
-
-bench-plakar: packages
-	@tests/bench-plakar.py $(BENCH)
+	  --connector "python=$(PY)/venv/bin/python tests/bench-python/bench.py" \
+	  -json target/bench/latest.json $(BENCH)
 
 clean:
 	$(CARGO) clean

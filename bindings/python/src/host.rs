@@ -301,13 +301,28 @@ impl HostStore {
         Ok(macs.iter().map(|mac| PyBytes::new(py, &mac.0)).collect())
     }
 
-    /// Puts an object, or breaks off after these bytes.
-    fn put(&self, py: Python<'_>, kind: i32, mac: &[u8], content: Vec<u8>, breaks_off: bool) -> PyResult<u64> {
+    /// Puts an object, or breaks off after these bytes. `half_way` is called when one byte was sent, and the others are not yet.
+    #[pyo3(signature = (kind, mac, content, breaks_off, half_way = None))]
+    fn put(
+        &self,
+        py: Python<'_>,
+        kind: i32,
+        mac: &[u8],
+        content: Vec<u8>,
+        breaks_off: bool,
+        half_way: Option<Py<PyAny>>,
+    ) -> PyResult<u64> {
         let object = object(py, kind, mac)?;
-        let content = Bytes::from(content);
+        let mut content = Bytes::from(content);
         self.0.ask(py, async {
             let (sender, pieces) = mpsc::channel(1);
             let send = async move {
+                if let Some(half_way) = half_way {
+                    let _ = sender.send(Ok(content.split_to(1))).await;
+                    // An exception of its own is the test's to tell.
+                    let call = move || Python::attach(|py| half_way.call0(py).map(drop).map_err(|error| error.print(py)));
+                    let _ = tokio::task::spawn_blocking(call).await;
+                }
                 for piece in content.chunks(kloset_sdk::host::CHUNK) {
                     if sender.send(Ok(content.slice_ref(piece))).await.is_err() {
                         return;

@@ -66,15 +66,15 @@ class Exporter(ABC):
 
     def create_link(self, path: str, link: Link, info: FileInfo) -> Awaitable[None] | None:
         """Make a link. Of symbolic ones `info` has the owner and times; where hard ones fail, a full copy is stored."""
-        raise NotSupportedError("create_link")
+        raise NotSupportedError("create_link: not supported by this connector")
 
     def create_special(self, path: str, info: FileInfo) -> Awaitable[None] | None:
         """Make a FIFO, a device or a socket, as the mode says."""
-        raise NotSupportedError("create_special")
+        raise NotSupportedError("create_special: not supported by this connector")
 
     def set_xattr(self, path: str, name: str, value: bytes) -> Awaitable[None] | None:
         """Set an extended attribute, after the entry was stored. Called only in classes that have this method."""
-        raise NotSupportedError("set_xattr")
+        raise NotSupportedError("set_xattr: not supported by this connector")
 
     def ping(self) -> Awaitable[None] | None:
         """Fail if the place that it writes to cannot be reached."""

@@ -30,7 +30,7 @@ OWN_NATIVE = "kloset_sdk_native.abi3.so"
 """The library's native part, in a package."""
 
 NATIVE = re.compile(r"\.so(\.[0-9.]+)?$")
-LEFT_OUT = {"__pycache__", "testing", "packaging.py", "_bootstrap.py", "py.typed", "_native.pyi"}
+LEFT_OUT = {"__pycache__", "testing", "packaging.py", "_bootstrap.py", "_serve.py", "__main__.py", "py.typed", "_native.pyi"}
 """What of the library itself a connector does not need. (Its native part goes elsewhere.)"""
 
 NOT_SHIPPED = {"tests", "test", "conftest.py", "setup.py", "build", "dist"}

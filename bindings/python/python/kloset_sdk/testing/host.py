@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, Self, TypeAlias, TypeVar
 
 from kloset_sdk import Exporter, FileInfo, Flags, Importer, Mode, Range, Resource, Store, _native
+from kloset_sdk._serve import PATH
 
 Connector: TypeAlias = type[Importer] | type[Exporter] | type[Store] | Sequence[str] | str | Path
 """A class, or the command line of an executable; a single text is its path."""
@@ -177,9 +178,20 @@ class StoreHost(_Host[_native.HostStore]):
         """The names of all objects of a kind."""
         return self._native.macs(kind)
 
-    def put(self, kind: Resource, mac: bytes, content: bytes, *, breaks_off: bool = False) -> int:
-        """Put an object, or break off after these bytes."""
-        return self._native.put(kind, mac, content, breaks_off)
+    def put(
+        self,
+        kind: Resource,
+        mac: bytes,
+        content: bytes,
+        *,
+        breaks_off: bool = False,
+        half_way: Callable[[], object] | None = None,
+    ) -> int:
+        """Put an object, or break off after these bytes.
+
+        `half_way` is called when the first byte was sent; the others follow when it returns.
+        """
+        return self._native.put(kind, mac, content, breaks_off, half_way)
 
     def get(self, kind: Resource, mac: bytes, range: Range | None = None) -> bytes:
         """Read an object, or a part of it."""
@@ -198,9 +210,6 @@ def command_of(connector: Connector, role: str) -> list[str]:
         return [*connector, role]
     if "<locals>" in connector.__qualname__:
         raise ValueError(f"{connector.__qualname__} is started in another process: define it at the top of its module")
-    folders = [folder for folder in sys.path if folder]
-    module = sys.modules[connector.__module__]
-    serve = f"import sys; sys.path[:] = {folders!r}; from kloset_sdk.testing import serve; serve.run(sys.argv[1:])"
-    name = connector.__module__
-    file = getattr(module, "__file__", None) or ""
-    return [sys.executable, "-c", serve, name, file, connector.__qualname__, role]
+    os.environ[PATH] = os.pathsep.join(sys.path)
+    file = getattr(sys.modules[connector.__module__], "__file__", None) or ""
+    return [sys.executable, "-m", "kloset_sdk._serve", connector.__module__, file, connector.__qualname__, role]

@@ -145,7 +145,8 @@ class ExporterSuite(_Suite):
         except HostError:
             failed = None
         exporter.end()
-        assert failed is None or list(failed) == ["/half"]
+        # A host of generation 1.0 does not wait for what becomes of it.
+        assert failed is None or set(failed) <= {"/half"}
         self._compare(location, {"/whole": whole})
 
     def test_an_unknown_option_is_refused_by_name(self, location: str) -> None:
