@@ -54,7 +54,7 @@ class Lists(Importer):
 
 
 class GeneratesLater(Importer):
-    async def scan(self) -> AsyncIterator[Record | Unreadable]:  # type: ignore[override]
+    async def scan(self) -> AsyncIterator[Record | Unreadable]:
         for record in records():
             await asyncio.sleep(0)
             yield record
@@ -287,7 +287,7 @@ class Fails(Importer, Store, Exporter):
 class FailsLater(Importer):
     """The same where methods are asynchronous."""
 
-    async def scan(self) -> AsyncIterator[Record]:  # type: ignore[override]
+    async def scan(self) -> AsyncIterator[Record]:
         where, error = self.config["where"], self.config.get("error", "")
         try:
             yield Record.file("/a", self.opened)
@@ -335,10 +335,10 @@ class Takes(Exporter):
         return got
 
     def readinto(self, source: Source) -> bytes:
-        got, buffer = b"", bytearray(777)
+        got, buffer = bytearray(), bytearray(777)
         while n := source.readinto(buffer):
             got += buffer[:n]
-        return got
+        return bytes(got)
 
     def copyfileobj(self, source: Source) -> bytes:
         to = io.BytesIO()
@@ -374,7 +374,7 @@ class Takes(Exporter):
 
     def digest(self, source: Source) -> bytes:
         got = source.read(10)
-        rest = hashlib.file_digest(source, "sha256")  # type: ignore[arg-type]
+        rest = hashlib.file_digest(source, "sha256")
         assert rest.digest() == hashlib.sha256(TEXT[len(got) :]).digest()
         return TEXT
 
@@ -389,13 +389,13 @@ class TakesLater(Takes):
     """The same where the method is asynchronous."""
 
     async def store_file(self, path: str, info: FileInfo, source: Source) -> None:  # type: ignore[override]
-        got = b""
+        got = bytearray()
         if path == "/pieces":
             async for piece in source:
                 got += piece
         else:
-            while piece := await source.aread(1000):
-                got += piece
+            while some := await source.aread(1000):
+                got += some
         print(f"took {path}: {len(got)} bytes, {hashlib.sha256(got).hexdigest()}")
 
 
@@ -455,8 +455,9 @@ class HasThreadLocals(Keeps):
     """Its size is how many calls its thread has seen."""
 
     def size(self) -> int:
-        self.local.calls = getattr(self.local, "calls", 0) + 1
-        return self.local.calls
+        calls: int = getattr(self.local, "calls", 0) + 1
+        self.local.calls = calls
+        return calls
 
 
 class AsksOthers(Store):

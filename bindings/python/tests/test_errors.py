@@ -58,7 +58,7 @@ PLACES += ["set_permissions", "create", "open", "get", "list", "put"]
 
 
 @pytest.mark.parametrize("where", PLACES)
-def test_an_exception_is_one_error_with_its_type_and_text_and_its_traceback_is_in_the_log(kloset: Kloset, where) -> None:
+def test_an_exception_is_one_error_with_its_type_and_text_and_its_traceback_is_in_the_log(kloset: Kloset, where: str) -> None:
     text, host = provoke(kloset, where, "")
     assert text.endswith(TOLD[""]), text
     host.end()
@@ -70,14 +70,14 @@ def test_an_exception_is_one_error_with_its_type_and_text_and_its_traceback_is_i
 
 @pytest.mark.parametrize("where", ["scan", "content", "reader", "store_file", "put", "list"])
 @pytest.mark.parametrize("error", [error for error in TOLD if error])
-def test_whatever_is_raised_ends_that_call_and_not_the_process(kloset: Kloset, where, error) -> None:
+def test_whatever_is_raised_ends_that_call_and_not_the_process(kloset: Kloset, where: str, error: str) -> None:
     text, host = provoke(kloset, where, error)
     assert TOLD[error] in text
     host.end()
 
 
 @pytest.mark.parametrize("error", TOLD)
-def test_a_constructor_that_fails_is_the_answer_to_init(kloset: Kloset, error) -> None:
+def test_a_constructor_that_fails_is_the_answer_to_init(kloset: Kloset, error: str) -> None:
     with pytest.raises(HostError) as failed:
         kloset.store(subjects.Fails, "test://me", where="init", error=error)
     assert failed.value.text.startswith(TOLD[error])
@@ -98,7 +98,7 @@ def test_close_fails_where_the_host_says_that_it_is_done(kloset: Kloset) -> None
 
 @pytest.mark.parametrize("where", ["generator", "content"])
 @pytest.mark.parametrize("error", ["", "exit", "interrupt"])
-def test_the_same_holds_for_async_def(kloset: Kloset, where, error) -> None:
+def test_the_same_holds_for_async_def(kloset: Kloset, where: str, error: str) -> None:
     importer = kloset.importer(subjects.FailsLater, "test://me", where=where, error=error)
     if where == "generator":
         with pytest.raises(HostError) as failed:

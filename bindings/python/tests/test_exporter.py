@@ -20,7 +20,7 @@ def file(path: str, content: bytes = TEXT) -> Entry:
 
 
 @pytest.mark.parametrize("generation", ["1.1", "1.0"])
-def test_a_source_is_a_file_that_is_read_in_every_way_that_files_are(kloset: Kloset, generation) -> None:
+def test_a_source_is_a_file_that_is_read_in_every_way_that_files_are(kloset: Kloset, generation: str) -> None:
     exporter = kloset.exporter(subjects.Takes, "test:///x", generation=generation)
     assert exporter.export([ROOT, *(file(f"/{way}") for way in WAYS)]) == {}
     exporter.end()

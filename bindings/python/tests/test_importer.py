@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 import subjects
+from kloset_sdk import Importer
 from kloset_sdk.testing import HostError
 from kloset_sdk.testing.plugin import Kloset
 
@@ -12,7 +13,7 @@ from kloset_sdk.testing.plugin import Kloset
     "connector", [subjects.Generates, subjects.Lists, subjects.GeneratesLater, subjects.ListsLater], ids=lambda c: c.__name__
 )
 @pytest.mark.parametrize("generation", ["1.1", "1.0"])
-def test_a_scan_is_whatever_can_be_iterated_over(kloset: Kloset, connector, generation) -> None:
+def test_a_scan_is_whatever_can_be_iterated_over(kloset: Kloset, connector: type[Importer], generation: str) -> None:
     importer = kloset.importer(connector, "test://me", generation=generation)
     found = {entry.path: entry for entry in importer.scan()}
     assert set(found) - {"/"} == {"/one", "/two", "/three"}
@@ -48,7 +49,7 @@ def test_what_is_no_content_is_told_by_what_it_is(kloset: Kloset) -> None:
         ("twice", 'record "/good" was emitted before in this scan'),
     ],
 )
-def test_a_record_that_is_wrong_ends_the_scan_and_closes_the_generator(kloset: Kloset, what, text) -> None:
+def test_a_record_that_is_wrong_ends_the_scan_and_closes_the_generator(kloset: Kloset, what: str, text: str) -> None:
     importer = kloset.importer(subjects.Yields, "test://me", what=what)
     with pytest.raises(HostError) as failed:
         importer.scan()

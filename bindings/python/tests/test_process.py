@@ -30,7 +30,7 @@ def test_print_standard_input_and_children_are_harmless(kloset: Kloset) -> None:
 
 
 @pytest.mark.parametrize("replaced", ["yes", "no"])
-def test_a_child_that_is_left_behind_does_not_keep_the_host_waiting(kloset: Kloset, tmp_path: Path, replaced) -> None:
+def test_a_child_that_is_left_behind_does_not_keep_the_host_waiting(kloset: Kloset, tmp_path: Path, replaced: str) -> None:
     pid = tmp_path / "pid"
     importer = kloset.importer(subjects.LeavesAChild, "test://me", pid=str(pid), exec=replaced)
     importer.tree()
@@ -39,7 +39,7 @@ def test_a_child_that_is_left_behind_does_not_keep_the_host_waiting(kloset: Klos
     os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
-def test_logging_goes_to_the_log_as_far_as_is_wanted_and_secrets_are_masked(kloset: Kloset, monkeypatch) -> None:
+def test_logging_goes_to_the_log_as_far_as_wanted_and_secrets_are_masked(kloset: Kloset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KLOSET_SDK_LOG", "info")
     importer = kloset.importer(subjects.Logs, "test://me", token="x9y8z7w6")
     importer.tree()

@@ -12,9 +12,9 @@ class TestAStoreInMemory(StoreSuite):
     accepts_unknown_options = True
 
     # What these ask of is gone with the process.
-    test_another_process_gets_the_configuration_as_it_was_created = None
-    test_a_store_that_was_never_created_is_not_found = None
-    test_a_store_is_not_created_twice = None
+    test_another_process_gets_the_configuration_as_it_was_created = None  # type: ignore[assignment]
+    test_a_store_that_was_never_created_is_not_found = None  # type: ignore[assignment]
+    test_a_store_is_not_created_twice = None  # type: ignore[assignment]
 
 
 def test_named_calls_may_be_written_in_the_place_of_general_ones_and_may_be_async(kloset: Kloset) -> None:
@@ -46,8 +46,8 @@ def test_a_call_waits_for_the_host_without_the_interpreters_lock(kloset: Kloset)
 
 def test_what_a_thread_keeps_survives_from_call_to_call(kloset: Kloset) -> None:
     store = kloset.store(subjects.HasThreadLocals, "test://me")
-    # One call after the other: a thread is idle, and has the next one too.
-    assert [store.size() for _ in range(100)] == list(range(store.size() - 100, store.size() - 1)) or (store.size() or 0) > 50
+    # Calls come one after the other: nearly always on the thread that was idle last.
+    assert max(store.size() or 0 for _ in range(100)) > 20
 
 
 def test_the_call_after_a_source_cannot_use_it(kloset: Kloset) -> None:

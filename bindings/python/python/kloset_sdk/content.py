@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Readable(Protocol):
     """Whatever has `read`, as a file opened for reading bytes."""
 
-    def read(self, size: int = ..., /) -> Buffer:
+    def read(self, size: int, /) -> Buffer:
         """Up to `size` bytes; none at the end."""
 
 
@@ -35,7 +35,7 @@ class ReadableInto(Protocol):
 class AsyncReadable(Protocol):
     """Whatever has an asynchronous `read`, as `asyncio.StreamReader`."""
 
-    async def read(self, size: int = ..., /) -> Buffer:
+    async def read(self, size: int, /) -> Buffer:
         """Up to `size` bytes; none at the end."""
 
 
