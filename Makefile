@@ -21,7 +21,8 @@ SYSTEM_LIBS       := $(SYSTEM_LIBS_$(shell uname -s))
 
 C_EXAMPLES    := fs hello
 C_CONNECTORS  := $(BIN)/fs-c $(BIN)/hello $(BIN)/bench-c
-PACKAGES      := fs-c fs-rust fs-python hello
+PY_EXAMPLES   := fs mailbox sqlite
+PACKAGES      := fs-c fs-rust hello $(addsuffix -python,$(PY_EXAMPLES))
 CONNECTORS    := fsc=$(abspath $(BIN)/fs-c);fsrust=$(abspath $(BIN)/fs-rust);fspython=$(abspath target/packages/fs-python/fs-python)
 
 help:
@@ -135,8 +136,8 @@ package-fs-c: $(BIN)/fs-c
 	@tests/package.sh examples/c/fs $< v$(VERSION)
 package-fs-rust: rust
 	@tests/package.sh examples/rust/fs $(BIN)/fs-rust v$(VERSION)
-package-fs-python: python
-	@$(PY)/venv/bin/python -m kloset_sdk package examples/python/fs --version v$(VERSION) $(PYTHON_PACKAGE)
+$(addprefix package-,$(addsuffix -python,$(PY_EXAMPLES))): package-%-python: python
+	@$(PY)/venv/bin/python -m kloset_sdk package examples/python/$* --version v$(VERSION) $(PYTHON_PACKAGE)
 package-hello: $(BIN)/hello
 	@tests/package.sh examples/c/hello $< v$(VERSION)
 
@@ -186,7 +187,8 @@ test-c: examples
 # The Python package as its users get it: the built wheel in an environment of its own, what its classes do over the real wire,
 # the examples with their tests.
 test-python: python
-	$(PY)/venv/bin/python -m pytest -q bindings/python/tests examples/python
+	$(PY)/venv/bin/python -m pytest -q
+	$(PY)/venv/bin/python -m mypy.stubtest --mypy-config-file mypy.ini kloset_sdk._native
 
 # What needs processes, disks and the real plakar.
 test-system: build packages $(PY)/bare/done
