@@ -30,6 +30,7 @@ help:
 	@echo 'make test          pass all tests, installing what they need'
 	@echo 'make build         the library, the command kloset-sdk and the examples, below $(OUT) and $(BIN)'
 	@echo 'make python        the Python package: a wheel below $(PY)/wheels, installed in the environment $(PY)/venv'
+	@echo 'make python-docs   the reference of the Python package, below $(PY)/docs'
 	@echo 'make wheels        wheels for every machine that is supported, below $(PY)/dist'
 	@echo 'make install       header, library, pkg-config file and command below PREFIX ($(PREFIX))'
 	@echo 'make package       each example ready to ship, below target/packages; GENERATION=1.0 for plakar 1.0.x, below target/packages-1.0'
@@ -128,6 +129,32 @@ wheel: $(PY)/tools/done
 python: wheel $(PY)/venv/done
 	@$(PY)/venv/bin/pip install -q --disable-pip-version-check --no-index --no-deps --force-reinstall $(PY)/wheels/*.whl
 
+# The reference, from the docstrings.
+python-docs: python
+	@$(PY)/venv/bin/pip install -q --disable-pip-version-check pdoc==16.0.0
+	@$(PY)/venv/bin/python -m pdoc -o $(PY)/docs kloset_sdk kloset_sdk.testing kloset_sdk.errors
+	@echo 'the reference lies in $(PY)/docs'
+
+# Wheels that run on other machines than this one: linked by zig against old C libraries, audited by maturin, with the licences of what
+# is compiled in. Takes a quarter of an hour.
+WHEEL_TARGETS := x86_64-unknown-linux-gnu x86_64-unknown-linux-musl aarch64-unknown-linux-gnu aarch64-unknown-linux-musl
+WHEEL_TAG      = $(if $(findstring musl,$*),musllinux_1_2,manylinux_2_28)
+
+wheels: $(addprefix wheel-for-,$(WHEEL_TARGETS)) sdist
+
+wheel-for-%: $(PY)/tools/done bindings/python/THIRD-PARTY.txt
+	@$(PY)/tools/bin/pip install -q --disable-pip-version-check ziglang==0.15.2
+	@rustup target add $* 2>/dev/null
+	@PATH='$(abspath $(PY)/tools/bin)':"$$PATH" $(PY)/tools/bin/maturin build --release --locked --zig --auditwheel check -m bindings/python/Cargo.toml \
+	  --target $* --compatibility $(WHEEL_TAG) --target-dir target --out $(PY)/dist
+
+sdist: $(PY)/tools/done bindings/python/THIRD-PARTY.txt
+	@$(PY)/tools/bin/maturin sdist -m bindings/python/Cargo.toml --out $(PY)/dist
+
+bindings/python/THIRD-PARTY.txt: Cargo.lock bindings/python/about.toml bindings/python/about.hbs
+	@command -v $(PY)/cargo/bin/cargo-about >/dev/null || $(CARGO) install -q --locked --root $(PY)/cargo cargo-about --version 0.8.4 --features cli
+	@cd bindings/python && ../../$(PY)/cargo/bin/cargo-about generate --offline --fail -o THIRD-PARTY.txt about.hbs
+
 # ---- packages ---------------------------------------------------------------------------------------------------------------
 
 package: $(addprefix package-,$(PACKAGES))
@@ -213,5 +240,5 @@ clean:
 	$(MAKE) -s -C tests/bench-c clean
 
 FORCE:
-.PHONY: help build rust command lib examples wheel python wheels header install package packages demo test needs lint bench bench-regress bench-plakar clean FORCE \
+.PHONY: help build rust command lib examples wheel python python-docs wheels sdist header install package packages demo test needs lint bench bench-regress bench-plakar clean FORCE \
   $(addprefix package-,$(PACKAGES)) test-lint test-rust test-go test-c test-python test-system test-plakar
