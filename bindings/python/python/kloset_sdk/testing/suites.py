@@ -1,7 +1,7 @@
 """What every connector has to do, as tests to be inherited.
 
 Each takes the class, or the command line of an executable, in `connector`. Where it is to be tried is the fixture ``location``,
-which can be overridden; the default is a fresh folder.
+which can be overridden; the default is ``test://me`` for importers, and a fresh folder for the others.
 """
 
 from __future__ import annotations
@@ -57,6 +57,11 @@ class _Suite:
 
 class ImporterSuite(_Suite):
     """What every importer has to do."""
+
+    @pytest.fixture
+    def location(self) -> str:
+        """Where it is tried."""
+        return f"{self.protocol}://me"
 
     @pytest.fixture
     def importer(self, location: str, generation: str) -> ImporterHost:
