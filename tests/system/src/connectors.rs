@@ -24,7 +24,8 @@ impl Tried {
 
     /// How to start a copy of its executable in a folder, without a role yet: for users who may not see where it lies.
     pub fn copied_to(&self, folder: &Path) -> Start {
-        let (executable, copy) = (Path::new(self.command.split_whitespace().next().expect("a command")), folder.join("connector"));
+        let (executable, copy) =
+            (Path::new(self.command.split_whitespace().next().expect("a command")), folder.join("connector"));
         fs::copy(executable, &copy).expect("the executable can be read");
         // What lies beside a packaged one belongs to it.
         if let Some(package) = executable.parent().filter(|folder| folder.join("manifest.yaml").exists()) {
