@@ -231,7 +231,13 @@ bench: examples python
 	@mkdir -p target/bench
 	$(BIN)/grpc-go-host bench-table --connector peer=$(BIN)/peer --connector rust=$(BIN)/bench-rust --connector c=$(BIN)/bench-c \
 	  --connector "python=$(PY)/venv/bin/python tests/bench-python/bench.py" \
-	  -json target/bench/latest.json $(BENCH)
+	  -json target/bench/latest.json -svg target/bench/latest.svg $(BENCH)
+
+bench-regress:
+	@BASE='$(BASE)' tests/bench-regress.sh
+
+bench-plakar: packages
+	@tests/bench-plakar.py $(BENCH)
 
 clean:
 	$(CARGO) clean
