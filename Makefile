@@ -122,7 +122,7 @@ $(PY)/venv/done: bindings/python/requirements-test.txt
 	@$(PY)/venv/bin/pip install -q --disable-pip-version-check -r $<
 	@touch $@
 
-wheel: $(PY)/tools/done
+wheel: $(PY)/tools/done bindings/python/THIRD-PARTY.txt
 	@rm -rf $(PY)/wheels
 	@$(PY)/tools/bin/maturin build -q --release --locked -m bindings/python/Cargo.toml --target-dir target --out $(PY)/wheels
 
@@ -151,9 +151,9 @@ wheel-for-%: $(PY)/tools/done bindings/python/THIRD-PARTY.txt
 sdist: $(PY)/tools/done bindings/python/THIRD-PARTY.txt
 	@$(PY)/tools/bin/maturin sdist -m bindings/python/Cargo.toml --out $(PY)/dist
 
-bindings/python/THIRD-PARTY.txt: Cargo.lock bindings/python/about.toml bindings/python/about.hbs
-	@command -v $(PY)/cargo/bin/cargo-about >/dev/null || $(CARGO) install -q --locked --root $(PY)/cargo cargo-about --version 0.8.4 --features cli
-	@cd bindings/python && ../../$(PY)/cargo/bin/cargo-about generate --offline --fail -o THIRD-PARTY.txt about.hbs
+# The licences of what is compiled in.
+bindings/python/THIRD-PARTY.txt: Cargo.lock bindings/python/third-party.py
+	@$(PYTHON) bindings/python/third-party.py
 
 # ---- packages ---------------------------------------------------------------------------------------------------------------
 
@@ -198,7 +198,7 @@ lint test-lint: $(PY)/tools/done
 	$(PY)/tools/bin/ruff format -q --check $(PYTHON_CODE)
 	$(PY)/tools/bin/mypy --no-error-summary $(PYTHON_CODE)
 
-PYTHON_CODE = bindings/python/python bindings/python/tests examples/python tests/bench-python
+PYTHON_CODE = bindings/python/python bindings/python/tests bindings/python/third-party.py examples/python tests/bench-python
 
 test-rust: lib
 	KLOSET_SDK_LIBRARY='$(abspath $(OUT)/lib)' $(CARGO) test -q --release --workspace --exclude system-tests --exclude kloset-sdk-python --features kloset-sdk/command,kloset-sdk-ffi/header

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,13 @@ def test_the_readmes_importer_is_one() -> None:
     names: dict[str, object] = {"__name__": "readme"}
     exec(compiled, names)
     assert "Notes" in names
+
+
+def test_the_licences_of_what_is_compiled_in_are_in_the_wheel() -> None:
+    try:
+        files = metadata.files("kloset-sdk") or []
+    except metadata.PackageNotFoundError:
+        pytest.skip("the package is not installed")
+    texts = {file.name: file.read_text() for file in files if file.parent.name == "licenses"}
+    assert "MIT License" in texts["LICENSE"]
+    assert "tokio" in texts["THIRD-PARTY.txt"] and "pyo3" in texts["THIRD-PARTY.txt"]
