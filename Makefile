@@ -32,7 +32,7 @@ help:
 	@echo 'make python        the Python package: a wheel below $(PY)/wheels, installed in the environment $(PY)/venv'
 	@echo 'make python-docs   the reference of the Python package, below $(PY)/docs'
 	@echo 'make wheels        wheels for every machine that is supported, below $(PY)/dist'
-	@echo 'make install       header, library, pkg-config file and command below PREFIX ($(PREFIX))'
+	@echo 'make install       header, library, pkg-config file, and the command with manual and completions, below PREFIX ($(PREFIX))'
 	@echo 'make package       each example ready to ship, below target/packages; GENERATION=1.0 for plakar 1.0.x, below target/packages-1.0'
 	@echo 'make header        write include/kloset_sdk.h'
 	@echo 'make lint          formatting and warnings, of every language'
@@ -219,11 +219,11 @@ test-python: python
 
 # What needs processes, disks and the real plakar.
 test-system: build packages $(PY)/bare/done
-	$(WITH_PYTHON) KLOSET_CONNECTORS='$(CONNECTORS)' KLOSET_PACKAGES='$(abspath target/packages)' \
+	$(WITH_PYTHON) KLOSET_CONNECTORS='$(CONNECTORS)' KLOSET_PACKAGES='$(abspath target/packages)' KLOSET_SDK='$(abspath $(BIN)/kloset-sdk)' \
 	  $(CARGO) test -q --release -p system-tests -- --nocapture
 
 test-plakar: build packages $(PY)/bare/done
-	$(WITH_PYTHON) KLOSET_REQUIRE_PLAKAR=1 KLOSET_PACKAGES='$(abspath target/packages)' \
+	$(WITH_PYTHON) KLOSET_REQUIRE_PLAKAR=1 KLOSET_PACKAGES='$(abspath target/packages)' KLOSET_SDK='$(abspath $(BIN)/kloset-sdk)' \
 	  $(CARGO) test -q --release -p system-tests --test plakar -- --nocapture
 
 bench: examples python
