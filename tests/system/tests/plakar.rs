@@ -18,7 +18,7 @@ use system_tests::{GUARD, os, raw, tree};
 use tempfile::TempDir;
 
 /// The examples: package and protocol.
-const EXAMPLES: [(&str, &str); 2] = [("fs-c", "fsc"), ("fs-rust", "fsrust")];
+const EXAMPLES: [(&str, &str); 3] = [("fs-c", "fsc"), ("fs-rust", "fsrust"), ("fs-python", "fspython")];
 
 /// A `plakar` with a home of its own, in which one example is installed.
 struct Host {
