@@ -3,6 +3,7 @@
 What it has to do is said in ``tests/grpc-go/README.md``; the plain Go connector there, the peer, does the same.
 """
 
+import time
 from collections.abc import Iterator
 
 import kloset_sdk
@@ -20,10 +21,9 @@ class Settings:
     """How much is to be made up."""
 
     def __init__(self, config: Config) -> None:
-        config.only("files", "size", "records", "macs")
-        self.files, self.size, self.records, self.macs = (
-            config.parse(name, int, 0) for name in ("files", "size", "records", "macs")
-        )
+        names = ("files", "size", "records", "macs", "latency_ms")
+        config.only(*names)
+        self.files, self.size, self.records, self.macs, self.latency_ms = (config.parse(name, int, 0) for name in names)
 
 
 class Content:
@@ -75,7 +75,7 @@ class Exporter(kloset_sdk.Exporter):
     root = "/"
 
     def __init__(self, config: Config) -> None:
-        Settings(config)
+        self.latency = Settings(config).latency_ms / 1000
 
     def create_directory(self, path: str, info: FileInfo) -> None:
         pass
@@ -83,6 +83,8 @@ class Exporter(kloset_sdk.Exporter):
     def store_file(self, path: str, info: FileInfo, source: Source) -> None:
         for _ in source.pieces():
             pass
+        if self.latency:
+            time.sleep(self.latency)
 
     def set_permissions(self, path: str, info: FileInfo) -> None:
         pass
