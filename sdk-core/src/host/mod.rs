@@ -23,6 +23,7 @@
 //!
 //! What travels is translated in a folder for each generation of the protocol, and nowhere else.
 
+pub mod check;
 mod command_line;
 mod connection;
 mod contents;

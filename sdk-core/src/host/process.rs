@@ -352,7 +352,7 @@ async fn hand_on(mut from: impl AsyncRead + Unpin, line: Arc<dyn Fn(&str) + Send
     }
 }
 
-fn not_started(program: &str, error: &io::Error) -> String {
+pub(super) fn not_started(program: &str, error: &io::Error) -> String {
     let path = Path::new(program);
     let has_folder = program.contains('/');
     let why = match error.kind() {

@@ -22,5 +22,9 @@ mod transport;
 mod uploads;
 mod v1_0;
 mod v1_1;
+#[cfg(feature = "host")]
+mod within;
 
 pub(crate) use life::process;
+#[cfg(feature = "host")]
+pub(crate) use within::within;

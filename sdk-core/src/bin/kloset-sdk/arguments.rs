@@ -44,11 +44,11 @@ pub(crate) struct Arguments {
 
     /// How long a connector may take to answer its first call
     #[arg(long, global = true, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
-    timeout: Duration,
+    pub(crate) timeout: Duration,
 
     /// How long a connector may take to close, and then to end, before it is killed
     #[arg(long, global = true, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
-    exit_timeout: Duration,
+    pub(crate) exit_timeout: Duration,
 
     /// No progress, no summary
     #[arg(short, long, global = true)]
@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Cat(Cat),
     /// Copy everything that an importer finds into an exporter
     Copy(Copy),
+    /// Check whether a connector does what Plakar needs
+    Check(crate::check::Check),
     /// Put, get, list and delete objects of a store
     #[command(after_help = CONNECTORS)]
     Store(Store),
@@ -80,6 +82,7 @@ impl Command {
         match self {
             Command::Ls(ls) => ls.json,
             Command::Copy(copy) => copy.json,
+            Command::Check(check) => check.json,
             Command::Store(store) => store.command.json(),
             Command::Cat(_) => false,
         }
@@ -344,7 +347,7 @@ fn launch(
     Ok(launch)
 }
 
-fn key_and_value(text: &str) -> Result<(String, String), String> {
+pub(crate) fn key_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write it as KEY=VALUE".to_owned()),

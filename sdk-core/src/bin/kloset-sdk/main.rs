@@ -2,6 +2,7 @@
 
 mod arguments;
 mod cat;
+mod check;
 mod copy;
 mod ls;
 mod output;
@@ -84,6 +85,7 @@ async fn run(arguments: &Arguments, output: &Arc<Output>) -> Result<(), Stop> {
         Command::Ls(ls) => ls::run(arguments, ls, output).await,
         Command::Cat(cat) => cat::run(arguments, cat, output).await,
         Command::Copy(copy) => copy::run(arguments, copy, output).await,
+        Command::Check(check) => check::run(arguments, check, output).await,
         Command::Store(store) => store::run(arguments, &store.command, output).await,
     }
 }

@@ -124,6 +124,11 @@ impl Output {
         }
     }
 
+    /// Something failed that has been told already.
+    pub(crate) fn count_error(&self) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Clears the bar and writes what is still held back.
     pub(crate) fn finish(&self) {
         if let Some(bar) = self.bar.get() {
