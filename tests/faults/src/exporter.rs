@@ -111,9 +111,9 @@ async fn export(root: PathBuf, mut packets: Streaming<ExportRequest>, give: Send
                 if let Some(cut) = coming.take() {
                     let whole = is("cut-files-are-fine");
                     if let Ok((_, temporary)) = &cut.file {
-                        if is("keeps-cut-files") {
+                        if is("keeps-cut-files") && ended.is_ok() || is("keeps-cancelled-files") && ended.is_err() {
                             let _ = fs::rename(temporary, at(&root, &cut.record.pathname).unwrap_or_default());
-                        } else {
+                        } else if !is("writes-in-place") {
                             let _ = fs::remove_file(temporary);
                         }
                     }
@@ -256,6 +256,10 @@ fn begin(root: &Path, record: &Record) -> Result<(File, PathBuf), String> {
     }
     if is("overwrites-in-place") && path.is_file() {
         let file = File::options().write(true).open(&path).map_err(|error| error.to_string())?;
+        return Ok((file, path));
+    }
+    if is("writes-in-place") {
+        let file = File::create(&path).map_err(|error| error.to_string())?;
         return Ok((file, path));
     }
     let temporary = path.with_file_name(format!(".faulty-{}", FILES.fetch_add(1, SeqCst)));

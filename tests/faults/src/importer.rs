@@ -36,7 +36,7 @@ static LISTED: Mutex<Option<HashSet<String>>> = Mutex::new(None);
 static LEAKED: Mutex<Vec<File>> = Mutex::new(Vec::new());
 static HOARD: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 static SCANS: AtomicUsize = AtomicUsize::new(0);
-static OPENED: AtomicUsize = AtomicUsize::new(0);
+static LAST: Mutex<PathBuf> = Mutex::new(PathBuf::new());
 static OPEN_NOW: AtomicUsize = AtomicUsize::new(0);
 static CANCELLED: AtomicBool = AtomicBool::new(false);
 static SCAN_OVER: AtomicBool = AtomicBool::new(false);
@@ -128,9 +128,7 @@ async fn import(root: PathBuf, mut results: Streaming<ImportRequest>, give: Send
         if is("scans-once") && again > 0 {
             return;
         }
-        walk(&root, &excludes, noxattr && !is("attributes-all-the-same"), again, &mut |record| {
-            found.blocking_send(record).is_ok()
-        });
+        walk(&root, &excludes, noxattr && !is("attributes-all-the-same"), &mut |record| found.blocking_send(record).is_ok());
     });
     let answers = give.clone();
     let acknowledged = Arc::new(tokio::sync::Semaphore::new(0));
@@ -174,7 +172,7 @@ async fn import(root: PathBuf, mut results: Streaming<ImportRequest>, give: Send
         }
         if give.send(Ok(ImportResponse { record: Some(record), finished: false })).await.is_err() {
             CANCELLED.store(true, SeqCst);
-            open.done();
+            open.cut();
             return;
         }
         sent += 1;
@@ -191,10 +189,16 @@ async fn import(root: PathBuf, mut results: Streaming<ImportRequest>, give: Send
         let record = Record { pathname: "/late".into(), error: "late".into(), ..Record::default() };
         let _ = give.send(Ok(ImportResponse { record: Some(record), finished: false })).await;
     }
-    if !is("ends-before-the-results") && !is("never-finished") {
+    if is("ends-before-the-results") {
+        taking.abort();
+    } else if !is("never-finished") {
         tokio::select! {
             _ = taking => {}
-            () = give.closed() => CANCELLED.store(true, SeqCst),
+            () = give.closed() => {
+                CANCELLED.store(true, SeqCst);
+                open.cut();
+                return;
+            }
         }
     }
     if is("import-ends-with-an-error") {
@@ -208,7 +212,7 @@ fn key(record: &Record) -> String {
 }
 
 /// Gives everything that there is, the directories above the root first, until it is not wanted any more.
-fn walk(root: &Path, excludes: &[String], noxattr: bool, again: usize, give: &mut dyn FnMut(Record) -> bool) {
+fn walk(root: &Path, excludes: &[String], noxattr: bool, give: &mut dyn FnMut(Record) -> bool) {
     let base = if is("excludes-at-the-root") { root } else { Path::new("/") };
     let mut builder = GitignoreBuilder::new(base);
     for line in excludes {
@@ -229,12 +233,19 @@ fn walk(root: &Path, excludes: &[String], noxattr: bool, again: usize, give: &mu
     }
     let mut left = vec![(root.to_owned(), 0)];
     let mut seen = 0;
+    let marker = root.with_extension("seen");
+    let second = is("lists-differently") && File::create_new(marker).is_err();
     while let Some((path, depth)) = left.pop() {
         if !entry(&path, noxattr, give) || is("lists-twice") && !entry(&path, noxattr, give) {
             return;
         }
         if !path.is_dir() || path.is_symlink() && !is("follows-links") || is("stops-at-depth") && depth > 40 {
             continue;
+        }
+        if let Err(error) = fs::read_dir(&path)
+            && !failed(&path, &error, give)
+        {
+            return;
         }
         let mut names: Vec<_> = fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
         names.sort();
@@ -244,7 +255,7 @@ fn walk(root: &Path, excludes: &[String], noxattr: bool, again: usize, give: &mu
         for path in names {
             seen += 1;
             let forgotten = is("forgets-a-file") && path.ends_with("inner.bin")
-                || is("lists-differently") && again > 0 && seen == 1
+                || is("lists-differently") && second && seen == 1
                 || is("forgets-odd-sizes") && path.is_file() && fs::metadata(&path).is_ok_and(|m| m.len() % 7 == 3);
             if !forgotten && !excludes.matched(&path, path.is_dir()).is_ignore() {
                 left.push((path, depth + 1));
@@ -253,11 +264,18 @@ fn walk(root: &Path, excludes: &[String], noxattr: bool, again: usize, give: &mu
     }
 }
 
+/// Gives the error of an entry that cannot be read.
+fn failed(path: &Path, error: &std::io::Error, give: &mut dyn FnMut(Record) -> bool) -> bool {
+    let pathname = path.as_os_str().as_bytes().escape_ascii().to_string();
+    give(Record { pathname, error: error.to_string(), ..Record::default() })
+}
+
 /// Gives an entry and its attributes.
 fn entry(path: &Path, noxattr: bool, give: &mut dyn FnMut(Record) -> bool) -> bool {
     let metadata = match if is("follows-links") { fs::metadata(path) } else { fs::symlink_metadata(path) } {
         Ok(metadata) => metadata,
-        Err(_) => return true,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return true,
+        Err(error) => return failed(path, &error, give),
     };
     let name = path.as_os_str();
     let Some(pathname) = name.to_str() else {
@@ -336,6 +354,11 @@ fn content(record: &Record) -> Result<Content, Status> {
         let value = meta::xattr(&path, &record.xattr_name).map_err(absent)?;
         return Ok(Content::Bytes(if is("wrong-attribute-values") { b"wrong".to_vec() } else { value }));
     }
+    if is("prefers-attributes")
+        && let Some(name) = meta::xattrs(&path).first()
+    {
+        return Ok(Content::Bytes(meta::xattr(&path, name).map_err(absent)?));
+    }
     let file = match File::open(&path) {
         Err(_) if is("dies-of-vanished-files") => std::process::abort(),
         Err(_) if is("missing-is-empty") => return Ok(Content::Bytes(Vec::new())),
@@ -349,13 +372,14 @@ fn content(record: &Record) -> Result<Content, Status> {
         std::thread::spawn(std::thread::park);
     }
     if is("opens-in-order") {
-        let order = OPENED.fetch_add(1, SeqCst);
-        if order > 0 && path.ends_with("a.c") {
+        let mut last = lock(&LAST);
+        if *last > path {
             return Err(Status::aborted("that file's turn is over"));
         }
+        last.clone_from(&path);
     }
-    if is("drops-under-load") && OPEN_NOW.load(SeqCst) > 12 {
-        return Err(Status::resource_exhausted("too many"));
+    if is("dies-of-many-calls") && OPEN_NOW.load(SeqCst) > 40 {
+        std::process::abort();
     }
     Ok(Content::File(file, length))
 }

@@ -12,7 +12,6 @@ use crate::fault::is;
 
 static MADE: Mutex<Option<PathBuf>> = Mutex::new(None);
 static CLOSED: AtomicBool = AtomicBool::new(false);
-static CALLS: AtomicUsize = AtomicUsize::new(0);
 static STREAMS: AtomicUsize = AtomicUsize::new(0);
 static SENDING: AtomicUsize = AtomicUsize::new(0);
 
@@ -34,25 +33,6 @@ pub(crate) fn send_begins() {
     SENDING.fetch_add(1, SeqCst);
 }
 
-/// A call that has not been answered.
-pub(crate) struct Busy(usize);
-
-impl Busy {
-    pub(crate) fn new() -> Self {
-        Busy(CALLS.fetch_add(1, SeqCst) + 1)
-    }
-
-    pub(crate) fn calls(&self) -> usize {
-        self.0
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        CALLS.fetch_sub(1, SeqCst);
-    }
-}
-
 /// A stream that has begun: to the end of the process it counts as one, should it never end.
 pub(crate) struct Open;
 
@@ -65,6 +45,13 @@ impl Open {
     /// It has ended as it should.
     pub(crate) fn done(self) {
         STREAMS.fetch_sub(1, SeqCst);
+    }
+
+    /// The host has broken it off.
+    pub(crate) fn cut(self) {
+        if !is("stays-in-a-call") {
+            self.done();
+        }
     }
 }
 

@@ -146,11 +146,17 @@ impl store_server::Store for Store {
 
     async fn put(&self, request: Request<Streaming<PutRequest>>) -> Result<Response<PutResponse>, Status> {
         let root = get_store()?;
-        let open = Open::new();
-        let _one = if is("one-put-at-a-time") { Some(ONE_PUT.lock().await) } else { None };
-        let put = put(&root, request.into_inner()).await;
-        open.done();
-        put.map(|bytes_written| Response::new(PutResponse { bytes_written }))
+        // It goes on to its end when the host gives the call up.
+        let put = tokio::spawn(async move {
+            let open = Open::new();
+            let _one = if is("one-put-at-a-time") { Some(ONE_PUT.lock().await) } else { None };
+            let put = put(&root, request.into_inner()).await;
+            open.done();
+            put
+        });
+        put.await
+            .map_err(|error| Status::internal(error.to_string()))?
+            .map(|bytes_written| Response::new(PutResponse { bytes_written }))
     }
 
     type GetStream = ReceiverStream<Result<GetResponse, Status>>;

@@ -1,20 +1,24 @@
 //! Every check passes on a connector that does everything right, and fails on the one that has the matching fault.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use fault_tests::FAULTS;
-use kloset_sdk::host::check::{Check, Found, How, Ran, Role, Selection, Setup, catalogue, explained, run};
+use kloset_sdk::host::check::{Check, Expectations, Found, How, Place, Ran, Role, Selection, Setup, catalogue, explained, run};
 use kloset_sdk::host::{CommandLine, Generation};
+use tempfile::TempDir;
 
 /// Long enough for every machine: what is right never takes so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// With a fault, what never comes is waited for so long. Should it be too short, a check fails that has to fail.
 const WITH_FAULT: Duration = Duration::from_secs(2);
+
+/// How many records are many here: more than the faults let through.
+const MANY: usize = 20_000;
 
 /// How many processes are tried at once: most of them wait.
 const AT_ONCE: usize = 8;
@@ -26,12 +30,31 @@ fn setup(role: Role, fault: Option<&str>) -> Setup {
     }
     let command = CommandLine { program: env!("CARGO_BIN_EXE_faulty").to_owned(), arguments };
     let mut setup = Setup::new(How::Process(command), role);
-    setup.names_role = false;
+    (setup.names_role, setup.many) = (false, MANY);
     (setup.patience, setup.grace) = if fault.is_some() { (WITH_FAULT, WITH_FAULT) } else { (PATIENCE, PATIENCE) };
     setup
 }
 
-fn one(setup: &Setup, check: &Check) -> Ran {
+/// As [`setup`]; where something is expected to be found, a place with something to find.
+fn setup_for(check: &Check, role: Role, fault: Option<&str>) -> (Setup, Option<TempDir>) {
+    let mut setup = setup(role, fault);
+    if check.name != "expected" {
+        return (setup, None);
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("place");
+    std::fs::create_dir(&place).expect("a folder in it");
+    std::fs::write(place.join("inner.bin"), "hello").expect("a file in it");
+    let hello = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    let expected = Expectations::read(&format!("{}/inner.bin\t5\t{hello}\n", place.display()));
+    setup.expectations = Some(Arc::new(expected.expect("lines")));
+    setup.place = Place::Location(format!("faulty://{}", place.display()));
+    (setup, Some(folder))
+}
+
+fn one(check: &Check, role: Role, fault: Option<&str>) -> Ran {
+    let (setup, _folder) = setup_for(check, role, fault);
+    let setup = &setup;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let selection = Selection { only: vec![format!("{}/{}", check.group, check.name)], skip: Vec::new(), full: true };
     let ran = runtime.block_on(run(setup, &selection, |_| {}));
@@ -63,7 +86,7 @@ fn of_1_1() -> Vec<(&'static Check, Role)> {
 #[test]
 fn every_check_passes_on_a_connector_without_a_fault() {
     let wrong = wrongs(&of_1_1(), |(check, role)| {
-        let ran = one(&setup(*role, None), check);
+        let ran = one(check, *role, None);
         match &ran.found {
             Found::Passed => None,
             Found::Skipped(why) => Some(format!("{} ({role}) was skipped: {why}\n", check.name)),
@@ -76,11 +99,18 @@ fn every_check_passes_on_a_connector_without_a_fault() {
 #[test]
 fn every_check_fails_on_its_fault() {
     let wrong = wrongs(&of_1_1(), |(check, role)| {
-        let ran = one(&setup(*role, Some(check.fault)), check);
+        let ran = one(check, *role, Some(check.fault));
         match &ran.found {
             Found::Failed { .. } => None,
             found => Some(format!("{} ({role}) does not notice {}: {found:?}\n", check.name, check.fault)),
         }
     });
     assert!(wrong.is_empty(), "{}", wrong.concat());
+}
+
+#[test]
+fn every_fault_belongs_to_a_check_and_every_check_to_a_fault() {
+    let (planted, named): (BTreeSet<_>, BTreeSet<_>) =
+        (FAULTS.iter().copied().collect(), catalogue().map(|check| check.fault).collect());
+    assert_eq!(planted, named);
 }

@@ -69,6 +69,10 @@ pub(crate) struct Check {
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
 
+    /// How many records --full has listed; everything else is in proportion
+    #[arg(long, value_name = "NUMBER", default_value_t = 1_000_000)]
+    many: usize,
+
     /// Write JUnit's XML to this file
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -165,7 +169,7 @@ async fn setups(arguments: &Arguments, asked: &Check) -> Result<Vec<Setup>, Stop
         setup.options.clone_from(&asked.options);
         setup.expectations.clone_from(&expectations);
         (setup.patience, setup.grace) = (arguments.timeout, arguments.exit_timeout);
-        setup.seed = asked.seed;
+        (setup.seed, setup.many) = (asked.seed, asked.many);
         match check::probe(&setup).await {
             Ok(true) => held.push(setup),
             Ok(false) => missing.push((role, None)),

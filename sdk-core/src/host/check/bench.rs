@@ -112,20 +112,26 @@ impl Bench {
                 Ok(self.location_of(&path))
             }
             Place::Location(location) => {
-                let name = format!("{:016x}", self.random().u64(..));
+                let name = format!("{:016x}", self.random(|random| random.u64(..)));
                 Ok(location.replace("{}", &name))
             }
         }
     }
 
-    pub(super) fn random(&self) -> MutexGuard<'_, fastrand::Rng> {
-        lock(&self.0.random)
+    /// Something made by chance, the same for the same seed.
+    pub(super) fn random<T>(&self, make: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
+        make(&mut lock(&self.0.random))
+    }
+
+    /// A number below this one.
+    pub(super) fn below(&self, bound: usize) -> usize {
+        self.random(|random| random.usize(..bound))
     }
 
     /// So many bytes that no compression makes smaller, the same for the same seed.
     pub(super) fn bytes(&self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
-        self.random().fill(&mut bytes);
+        self.random(|random| random.fill(&mut bytes));
         bytes
     }
 

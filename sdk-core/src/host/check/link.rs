@@ -1,17 +1,20 @@
 //! The host's end of a connection: what comes is looked at frame by frame, and each direction can be cut by itself.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 
-use hyper::body::Incoming;
+use bytes::Bytes;
+use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tonic::body::Body;
-use tonic::codegen::{BoxFuture, Service};
+use tonic::codegen::{BoxFuture, Service, StdError as BoxError};
 
 use crate::host::values::one_line;
 
@@ -29,7 +32,36 @@ const LAST_TYPE: u8 = 0x10;
 
 /// Where requests go.
 #[derive(Clone)]
-pub(super) struct Channel(http2::SendRequest<Body>);
+pub(super) struct Channel {
+    sender: http2::SendRequest<Body>,
+    cancelled: Option<watch::Receiver<bool>>,
+}
+
+impl Channel {
+    /// The same, and what cancels the calls that are made through it, in the middle of their requests.
+    pub(super) fn cancellable(&self) -> (Channel, watch::Sender<bool>) {
+        let (cancel, cancelled) = watch::channel(false);
+        (Channel { sender: self.sender.clone(), cancelled: Some(cancelled) }, cancel)
+    }
+}
+
+/// A request's body, until the call is cancelled.
+struct Cancellable {
+    body: Body,
+    cancelled: BoxFuture<(), Infallible>,
+}
+
+impl hyper::body::Body for Cancellable {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.cancelled.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Some(Err(h2::Error::from(h2::Reason::CANCEL).into())));
+        }
+        Pin::new(&mut self.body).poll_frame(cx).map_err(Into::into)
+    }
+}
 
 impl Service<http::Request<Body>> for Channel {
     type Response = http::Response<Incoming>;
@@ -41,7 +73,19 @@ impl Service<http::Request<Body>> for Channel {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let mut sender = self.0.clone();
+        let request = match self.cancelled.clone() {
+            None => request,
+            Some(mut cancelled) => request.map(|body| {
+                let cancelled = Box::pin(async move {
+                    if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                    Ok(())
+                });
+                Body::new(Cancellable { body, cancelled })
+            }),
+        };
+        let mut sender = self.sender.clone();
         Box::pin(async move { sender.send_request(request).await })
     }
 }
@@ -74,7 +118,7 @@ impl Link {
             .handshake(TokioIo::new(io))
             .await?;
         hyper::rt::Executor::execute(&driver, async move { drop(connection.await) });
-        Ok(Link { channel: Channel(sender), input, frames, driver })
+        Ok(Link { channel: Channel { sender, cancelled: None }, input, frames, driver })
     }
 
     /// The connector finds the end of its input; what it still writes is read.
@@ -160,7 +204,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Spied<R> {
 
 /// What came so far, and whether that was all.
 #[derive(Clone, Default)]
-struct Frames(Arc<Mutex<Parsed>>, tokio::sync::watch::Sender<bool>);
+struct Frames(Arc<Mutex<Parsed>>, watch::Sender<bool>);
 
 /// How far the frames of a connection were followed.
 #[derive(Default)]

@@ -17,7 +17,9 @@ mod run;
 mod setup;
 mod stop;
 mod table;
+pub mod testing;
 mod tree;
+mod usage;
 
 pub use catalogue::{Check, Group, Role, catalogue};
 pub use expectations::Expectations;

@@ -36,6 +36,8 @@ pub struct Setup {
     pub grace: Duration,
     /// What the made-up input is made from.
     pub seed: u64,
+    /// How many records the full group has listed; the rest is in proportion.
+    pub many: usize,
 }
 
 /// How a connector is reached.
@@ -81,6 +83,7 @@ impl Setup {
             patience: Duration::from_secs(30),
             grace: Duration::from_secs(10),
             seed: 1,
+            many: 1_000_000,
         }
     }
 

@@ -25,7 +25,8 @@ pub fn table() -> String {
         }
         text.push('\n');
     }
-    text
+    text.truncate(text.trim_end().len());
+    text + "\n"
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The calls of an exporter.
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{Coming, Connected, Record};
 use crate::host::CHUNK;
@@ -34,7 +34,7 @@ pub(in crate::host::check) type Result1 = (String, Option<String>);
 pub(in crate::host::check) struct Export {
     packets: Option<mpsc::UnboundedSender<v1_1::ExportRequest>>,
     results: Coming<v1_1::ExportResponse>,
-    call: Option<tokio::task::AbortHandle>,
+    cancel: watch::Sender<bool>,
 }
 
 impl Export {
@@ -96,9 +96,7 @@ impl Export {
     pub(in crate::host::check) fn cancel(mut self) {
         // Were it dropped, the requests might end before the call is reset, and would be complete.
         std::mem::forget(self.packets.take());
-        if let Some(call) = self.call.take() {
-            call.abort();
-        }
+        self.cancel.send_replace(true);
     }
 }
 
@@ -114,15 +112,16 @@ impl Connected {
     /// Begins an export of generation 1.1.
     pub(in crate::host::check) fn export(&self) -> Export {
         let (packets, requests) = mpsc::unbounded_channel();
-        let mut client = self.exporter();
+        let (channel, cancel) = self.channel().cancellable();
+        let mut client = Client::with_origin(channel, origin());
         let (answer, mut answers) = mpsc::channel(1);
         // The call goes on while nobody waits for its results.
-        let call = tokio::spawn(async move { drop(answer.send(client.export(UnboundedRequests(requests)).await).await) });
+        tokio::spawn(async move { drop(answer.send(client.export(UnboundedRequests(requests)).await).await) });
         let answers = Answers::of(async move {
             let gone = || Err(tonic::Status::aborted("the host broke the call off"));
             answers.recv().await.unwrap_or_else(gone)
         });
-        Export { packets: Some(packets), results: self.coming("Export", answers), call: Some(call.abort_handle()) }
+        Export { packets: Some(packets), results: self.coming("Export", answers), cancel }
     }
 
     /// Writes everything, and says what became of each. In generation 1.0 paths are put below the root that the exporter has named.

@@ -66,9 +66,13 @@ impl Scan {
         }
     }
 
-    /// Whether the connector still takes results.
-    pub(in crate::host::check) fn is_open(&self) -> bool {
-        self.results.as_ref().is_none_or(|results| !results.is_closed())
+    /// Whether the connector has ended the call already, as far as is known by now.
+    pub(in crate::host::check) async fn has_ended(&mut self) -> Result<bool, Trouble> {
+        tokio::select! {
+            biased;
+            after = self.after() => after.map(|_| true),
+            () = std::future::ready(()) => Ok(false),
+        }
     }
 
     /// There are no more results.

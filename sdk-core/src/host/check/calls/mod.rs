@@ -26,7 +26,7 @@ use crate::host::this_machine;
 use crate::wire::{v1_0, v1_1};
 
 pub(super) use exporter::{Export, Given};
-pub(super) use importer::{Contents, Scan};
+pub(super) use importer::{Contents, NOT_REGULAR, Scan};
 pub(super) use store::{Put, Span};
 
 /// What a connector says of an entry: the message of generation 1.1, into which that of 1.0 is put as well.
@@ -262,14 +262,6 @@ impl Connected {
     pub(super) fn signal(&self, signal: Signal) {
         if let Some(pid) = self.pid.and_then(|pid| Pid::from_raw(pid as i32)) {
             let _ = rustix::process::kill_process(pid, signal);
-        }
-    }
-
-    /// Whether the process is still there.
-    pub(super) async fn is_running(&self) -> bool {
-        match &mut *self.child.lock().await {
-            Some(child) => matches!(child.try_wait(), Ok(None)),
-            None => true,
         }
     }
 

@@ -330,7 +330,7 @@ async fn stderr_gone(bench: &Bench) -> Outcome {
 
 async fn secret(bench: &Bench) -> Outcome {
     let connector = bench.start().await?;
-    let value = format!("s3cret-{:08x}", bench.random().u32(..));
+    let value = format!("s3cret-{:08x}", bench.random(|random| random.u32(..)));
     let mut texts = Vec::new();
     for name in ["password", "passphrase", "secret_access_key"] {
         debug_assert!(secrets::is_secret_name(name));
