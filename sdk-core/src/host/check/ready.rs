@@ -7,7 +7,7 @@ use super::calls::{Connected, Place};
 use super::catalogue::Role;
 use super::given;
 use super::setup;
-use super::stop::{Outcome, failed, must, same};
+use super::stop::{Outcome, failed, must};
 use super::tree::Tree;
 use crate::Resource;
 
@@ -102,9 +102,9 @@ impl Ready {
                 }
             }
             Role::Store => {
-                let (mac, content) = (connector.bench().mac(), connector.bench().bytes(1000));
-                connector.put_all(Resource::State, &mac, &content).await?;
-                same("the object comes back", &content, &connector.get_all(Resource::State, &mac, None).await?)?;
+                let mac = connector.bench().mac();
+                connector.put_all(Resource::State, &mac, b"content").await?;
+                connector.get_all(Resource::State, &mac, None).await?;
                 connector.macs(Resource::State).await?;
                 connector.delete(Resource::State, &mac).await?;
             }

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use super::catalogue::{Group, catalogue};
-use crate::host::Generation;
 
 /// The table of all checks in Markdown: a section for each group, a row for each check.
 pub fn table() -> String {
@@ -17,7 +16,7 @@ pub fn table() -> String {
             let every = matches!(group, Group::Importer | Group::Exporter | Group::Store) || only.len() == 3;
             only.retain(|_| !every);
             if let [one] = check.generations() {
-                only.push(if *one == Generation::V1_0 { "1.0" } else { "1.1" });
+                only.push(one.name());
             }
             only.extend(check.full.then_some("full"));
             let only = if only.is_empty() { String::new() } else { format!(" ({})", only.join(", ")) };

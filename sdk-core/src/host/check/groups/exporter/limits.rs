@@ -10,7 +10,7 @@ use crate::host::check::stop::{Outcome, must};
 use crate::host::check::usage;
 
 /// How much memory an exporter may take for a large file.
-const MEMORY: u64 = 64 << 20;
+const MEMORY: u64 = 56 << 20;
 
 pub(in crate::host::check::groups) const CHECKS: &[Check] = &[
     check(
@@ -33,7 +33,7 @@ pub(in crate::host::check::groups) const CHECKS: &[Check] = &[
 ];
 
 async fn large_file_memory(bench: &Bench) -> Outcome {
-    const LENGTH: i64 = 128;
+    const LENGTH: i64 = 96;
     let ready = bench.ready().await?;
     let chunk = bytes::Bytes::from(vec![7; CHUNK]);
     let before = usage::peak(ready.connector.pid())?;

@@ -1,7 +1,7 @@
 //! The call that lists: how its records and their results go to and fro, and how it ends.
 
 use super::check;
-use crate::host::check::bench::Bench;
+use crate::host::check::bench::{Bench, not_here};
 use crate::host::check::catalogue::{Check, Need};
 use crate::host::check::ready::Ready;
 use crate::host::check::stop::{Outcome, failed, must};
@@ -184,8 +184,10 @@ async fn close_in_scan(bench: &Bench) -> Outcome {
 async fn opens_during_scan(bench: &Bench) -> Outcome {
     let mut tree = Tree::new(bench)?;
     // More than any window or queue holds: the scan cannot be over before the first record is read.
+    tree.file("/first", b"content")?;
     for n in 0..1500 {
-        tree.file(&format!("/{n:04}-{}", "long-name".repeat(10)), b"content")?;
+        let name = format!("/{n:04}-{}", "long-name".repeat(10));
+        std::fs::hard_link(tree.at("/first"), tree.at(&name)).map_err(not_here)?;
     }
     let ready = bench.ready_at(tree).await?;
     let mut scan = ready.connector.scan();

@@ -428,7 +428,7 @@ async fn not_utf8(bench: &Bench) -> Outcome {
 
 async fn deep(bench: &Bench) -> Outcome {
     use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
-    const DEEP: usize = 2500;
+    const DEEP: usize = 2100;
     let tree = Tree::new(bench)?;
     let here = |error: rustix::io::Errno| not_here(error.into());
     let mut at = openat(CWD, &tree.path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(here)?;
@@ -437,6 +437,7 @@ async fn deep(bench: &Bench) -> Outcome {
         at = openat(&at, "d", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(here)?;
     }
     drop(at);
+    let _flattened = Flattened(tree.path.clone());
     let ready = bench.ready_at(tree).await?;
     let (mut deepest, mut told) = (0, String::new());
     for record in ready.connector.list().await? {
@@ -454,9 +455,22 @@ async fn deep(bench: &Bench) -> Outcome {
     )
 }
 
+/// A chain of directories that is taken apart link by link at the end: removing it as a whole takes a descriptor for each.
+struct Flattened(std::path::PathBuf);
+
+impl Drop for Flattened {
+    fn drop(&mut self) {
+        let (first, second, aside) = (self.0.join("d"), self.0.join("d/d"), self.0.join("aside"));
+        while fs::rename(&second, &aside).is_ok() && fs::remove_dir(&first).is_ok() && fs::rename(&aside, &first).is_ok() {}
+    }
+}
+
 async fn wide(bench: &Bench) -> Outcome {
     const WIDE: usize = 3000;
-    let listed =
-        listed(bench, |tree| (0..WIDE).try_for_each(|n| fs::write(tree.at(&format!("/{n:05}")), "").map_err(not_here))).await?;
+    let listed = listed(bench, |tree| {
+        fs::write(tree.at("/first"), "").map_err(not_here)?;
+        (1..WIDE).try_for_each(|n| fs::hard_link(tree.at("/first"), tree.at(&format!("/{n:05}"))).map_err(not_here))
+    })
+    .await?;
     same("the number of entries", &WIDE, &listed.paths().len())
 }

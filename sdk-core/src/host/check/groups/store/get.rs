@@ -231,7 +231,7 @@ async fn unread_get(bench: &Bench) -> Outcome {
 }
 
 async fn unread_get_memory(bench: &Bench) -> Outcome {
-    const LENGTH: usize = 128;
+    const LENGTH: usize = 96;
     let ready = bench.ready().await?;
     let mac = bench.mac();
     let put = ready.connector.put(Resource::Packfile, &mac);

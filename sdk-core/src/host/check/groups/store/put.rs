@@ -16,7 +16,7 @@ const NOTHING: &str = "Nothing of a Put that did not end may be listed.";
 const AT_ONCE: &str = "Calls for several objects run at the same time.";
 
 /// How much memory a store may take for an upload.
-const MEMORY: u64 = 64 << 20;
+const MEMORY: u64 = 56 << 20;
 
 pub(in crate::host::check::groups) const CHECKS: &[Check] = &[
     check("round-trip", "an object comes back as it was put", WHOLE, "wrong-contents", |bench| Box::pin(round_trip(bench))),
@@ -388,7 +388,7 @@ async fn same_at_once(bench: &Bench) -> Outcome {
 }
 
 async fn put_memory(bench: &Bench) -> Outcome {
-    const LENGTH: u64 = 128;
+    const LENGTH: u64 = 96;
     let ready = bench.ready().await?;
     let before = usage::peak(ready.connector.pid())?;
     let put = ready.connector.put(Resource::Packfile, &bench.mac());
