@@ -151,7 +151,7 @@ impl store_server::Store for Store {
             let open = Open::new();
             let _one = if is("one-put-at-a-time") { Some(ONE_PUT.lock().await) } else { None };
             let put = put(&root, request.into_inner()).await;
-            open.done();
+            if put.is_ok() { open.done() } else { open.cut() }
             put
         });
         put.await
