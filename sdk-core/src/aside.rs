@@ -131,7 +131,7 @@ mod tests {
         let contents: Vec<_> = (0..10u8).map(|i| vec![i; 400 + usize::from(i)]).collect();
         let kept: Vec<_> = contents.iter().map(|bytes| aside.keep(Content::bytes(bytes.clone()))).collect();
         assert_eq!(kept.iter().filter(|content| matches!(content.0, Inner::Bytes(_))).count(), 2);
-        assert!(aside.in_memory <= 1000 && aside.end == contents[2..].iter().map(|bytes| bytes.len() as u64).sum());
+        assert!(aside.in_memory <= 1000 && aside.end == contents[2..].iter().map(|bytes| bytes.len() as u64).sum::<u64>());
         // Not in the order in which they were put aside, and more than once.
         for (content, bytes) in kept.iter().zip(&contents).rev().chain(kept.iter().zip(&contents)) {
             assert_eq!(&read(content), bytes);

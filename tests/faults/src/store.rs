@@ -135,7 +135,7 @@ impl store_server::Store for Store {
             macs.push(vec![7; 32].into());
         }
         if is("forgets-to-list") {
-            macs.retain(|mac| mac.first().is_none_or(|byte| byte % 2 == 0));
+            macs.retain(|mac| mac.first().is_none_or(|byte| byte.is_multiple_of(2)));
         }
         if is("lists-1000") {
             macs.truncate(1000);
@@ -151,7 +151,11 @@ impl store_server::Store for Store {
             let open = Open::new();
             let _one = if is("one-put-at-a-time") { Some(ONE_PUT.lock().await) } else { None };
             let put = put(&root, request.into_inner()).await;
-            if put.is_ok() { open.done() } else { open.cut() }
+            if put.is_ok() {
+                open.done()
+            } else {
+                open.cut()
+            }
             put
         });
         put.await
@@ -268,7 +272,7 @@ async fn put(root: &Path, mut messages: Streaming<PutRequest>) -> Result<i64, St
                 if is("keeps-all-in-memory") {
                     lock(&HOARD).push(Bytes::from(message.chunk.to_vec()));
                 }
-                if is("drops-small-pieces") && message.chunk.len() < 4 && number % 2 == 0 {
+                if is("drops-small-pieces") && message.chunk.len() < 4 && number.is_multiple_of(2) {
                     continue;
                 }
                 let chunk = &message.chunk[..];

@@ -23,17 +23,15 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Whether a check is wanted.
+    /// Whether a check is wanted. One that takes its time is also run where it is asked for by itself.
     pub fn wants(&self, check: &Check) -> bool {
-        let named = |text: &String| {
-            let (group, name) = (check.group.name(), check.name);
-            text == group
-                || text == name
-                || *text == format!("{group}/{name}")
-                || text.contains(' ') && check.sentence.contains(text.as_str())
+        let (group, name, quick) = (check.group.name(), check.name, self.full || !check.full);
+        let by_itself = |text: &String| {
+            *text == name || *text == format!("{group}/{name}") || text.contains(' ') && check.sentence.contains(text.as_str())
         };
-        let asked = self.only.iter().any(named);
-        (asked || self.only.is_empty() && (self.full || !check.full) || self.full && asked) && !self.skip.iter().any(named)
+        let only = |text: &String| by_itself(text) || quick && text == group;
+        let wanted = if self.only.is_empty() { quick } else { self.only.iter().any(only) };
+        wanted && !self.skip.iter().any(|text| by_itself(text) || text == group)
     }
 
     /// Texts that no check answers to.
