@@ -40,7 +40,7 @@ pub(in crate::host::check::groups) const CHECKS: &[Check] = &[
     check("empty-files", "an empty file is made", KEPT, "no-empty-files", |bench| Box::pin(empty_files(bench))).needs(DIRECTORY),
     check(
         "file-boundaries",
-        "files of exactly one chunk, one byte more and one less are whole",
+        "files of exactly one chunk, one byte more and one less are written whole",
         KEPT,
         "loses-the-last-byte",
         |bench| Box::pin(boundaries(bench)),
