@@ -4,6 +4,8 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use prost::Message;
+
 const GENERATIONS: [&str; 2] = ["v1_0", "v1_1"];
 
 /// Generation 1.0 has this message twice, in the importer's package and in the exporter's, field by field the one of 1.1.
@@ -18,6 +20,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let descriptors = protox::compile(files, [folder])?;
         let out = out.join(generation);
         std::fs::create_dir_all(&out)?;
+        // For what shows and compares messages without knowing their types.
+        std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
         tonic_prost_build::configure()
             .out_dir(out)
             .build_client(std::env::var_os("CARGO_FEATURE_HOST").is_some())

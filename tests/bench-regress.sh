@@ -16,6 +16,8 @@ if [ ! -x "$old/bench-rust" ]; then
     CARGO_TARGET_DIR=$PWD/target/regress/build cargo build --release -q --manifest-path "$tree/Cargo.toml" -p bench-rust
     mkdir -p "$old"
     cp target/regress/build/release/bench-rust "$old/"
+    git worktree remove --force "$tree"
+    trap - EXIT
 fi
 cargo build --release -q -p bench-rust
 (cd tests/grpc-go && go build -o ../../target/release/ ./cmd/grpc-go-host)

@@ -15,6 +15,7 @@ need go golang
 need valgrind valgrind
 need setfattr attr
 need script bsdutils
+python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || missing+=(python3 python3-venv)
 
 if ! command -v cargo >/dev/null 2>&1; then
     echo "needs: Rust is missing: install it as https://rustup.rs says, then run this again" >&2

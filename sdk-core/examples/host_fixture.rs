@@ -34,6 +34,20 @@ fn big() -> Vec<u8> {
     (0..BIG).map(|i| (i / 7 % 251) as u8).collect()
 }
 
+/// Gives some bytes and then nothing for ever.
+struct Stalls(io::Take<io::Repeat>);
+
+impl Read for Stalls {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 => loop {
+                std::thread::park();
+            },
+            n => Ok(n),
+        }
+    }
+}
+
 /// Gives some bytes and then an error.
 struct BreaksOff(io::Take<io::Repeat>);
 
@@ -53,6 +67,8 @@ impl Importer for Tree {
             "never-answers" => loop {
                 std::thread::park();
             },
+            // Each letter takes six bytes of a header.
+            "refuses-at-length" => Err(Error::invalid("ä".repeat(4000))),
             "refuses" => Err(Error::invalid("this configuration is not to my liking")),
             _ => Ok(Tree { how }),
         }
@@ -92,6 +108,7 @@ impl Importer for Tree {
         out.emit(owned(Record::file("/srv/data/hello.txt", hello)).size(6).xattr("user.color", "red"))?;
         let content = match how {
             "breaks-off" => Content::open(|| Ok(Reader::from_read(BreaksOff(io::repeat(7).take(2 << 20))))),
+            "stalls" => Content::open(|| Ok(Reader::from_read(Stalls(io::repeat(7).take(2 << 20))))),
             _ => Content::open(|| Ok(Reader::from_bytes(big()))),
         };
         out.emit(owned(Record::file("/srv/data/big", content).size(BIG as u64)))?;
@@ -164,6 +181,9 @@ impl Exporter for Folder {
         }
         let to = self.path(path);
         let mut file = fs::File::create(&to).context(path)?;
+        if self.how == "tells" {
+            eprintln!("{} stores {path}", std::process::id());
+        }
         source.copy_to(&mut file).map(drop).inspect_err(|_| {
             let _ = fs::remove_file(&to);
         })

@@ -23,6 +23,7 @@ use crate::{Config, Exporter, Importer, Result, Store, blocking, jobs, serve};
 pub struct Connector {
     pub(crate) name: String,
     pub(crate) version: String,
+    pub(crate) program: Option<String>,
     pub(crate) importer: Option<importer::Make>,
     pub(crate) exporter: Option<exporter::Make>,
     pub(crate) store: Option<store::Make>,
@@ -31,13 +32,20 @@ pub struct Connector {
 impl Connector {
     /// A connector without a role yet. The name stands before its log lines and in its help.
     pub fn new(name: impl Into<String>) -> Self {
-        Connector { name: name.into(), version: String::new(), importer: None, exporter: None, store: None }
+        Connector { name: name.into(), version: String::new(), program: None, importer: None, exporter: None, store: None }
     }
 
     /// Sets the version that `--version` prints: `env!("CARGO_PKG_VERSION")`.
     #[must_use]
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = version.into();
+        self
+    }
+
+    /// Sets how a person starts it, for its help, where that is not the executable: a script, which an interpreter runs.
+    #[must_use]
+    pub fn program(mut self, program: impl Into<String>) -> Self {
+        self.program = Some(program.into());
         self
     }
 

@@ -258,7 +258,7 @@ impl Scan {
     /// A record has attributes, and this generation of the protocol cannot carry them.
     pub(crate) fn note_lost_xattrs(&self, path: &str) {
         self.lost_xattrs.call_once(|| {
-            log::info(format_args!(
+            log::warn(format_args!(
                 "extended attributes are not backed up, of {path:?} and others: generation 1.0 of the connector protocol has no room \
                  for them beside the content"
             ));

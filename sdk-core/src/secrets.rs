@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::RwLock;
 
-const MASK: &str = "***";
+pub(crate) const MASK: &str = "***";
 
 /// Values shorter than this are masked only where they stand alone, or a password of one letter would blot out every text.
 const MIN_INSIDE_A_WORD: usize = 4;

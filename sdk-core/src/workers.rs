@@ -3,12 +3,12 @@
 //! Calls of a few microseconds are common, so that handing one over has to be cheap: the thread that became idle last is woken,
 //! and nothing else is. (tokio's blocking pool took ten system calls for what takes two here.) While one is waking no other is
 //! woken: it wakes the next itself, if there is more to do by then than it takes. Threads stay: what languages keep for each
-//! thread survives from call to call.
+//! thread survives from call to call. They end with the connection that they work for.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::{self, Thread};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 /// How many calls may run at once: more than the host may have open.
@@ -32,11 +32,14 @@ struct State {
     threads: usize,
     /// A thread was woken, or made, and has not looked for a task yet.
     waking: bool,
+    handles: Vec<JoinHandle<()>>,
 }
 
 /// A thread that waits to be woken.
 struct Idle {
     woken: AtomicBool,
+    /// It was woken to end.
+    leaves: AtomicBool,
     thread: Thread,
 }
 
@@ -48,7 +51,7 @@ enum Wake {
 
 impl State {
     const fn new() -> Self {
-        State { idle: Vec::new(), waiting: VecDeque::new(), threads: 0, waking: false }
+        State { idle: Vec::new(), waiting: VecDeque::new(), threads: 0, waking: false, handles: Vec::new() }
     }
 
     fn is_quiet(&self) -> bool {
@@ -83,7 +86,7 @@ impl Wake {
             }
             Wake::New => {
                 let spawned = thread::Builder::new().name("kloset-call".into()).spawn(work);
-                spawned.expect("the system gives a thread for a call");
+                lock(&WORKERS.state).handles.push(spawned.expect("the system gives a thread for a call"));
             }
         }
     }
@@ -105,7 +108,7 @@ pub(crate) fn run(task: impl FnOnce() + Send + 'static) {
 
 /// What a thread does, which was made because a task is waiting.
 fn work() {
-    let me = Arc::new(Idle { woken: AtomicBool::new(false), thread: thread::current() });
+    let me = Arc::new(Idle { woken: AtomicBool::new(false), leaves: AtomicBool::new(false), thread: thread::current() });
     let mut awoke = true;
     loop {
         let mut state = lock(&WORKERS.state);
@@ -126,8 +129,29 @@ fn work() {
             while !me.woken.swap(false, Ordering::Acquire) {
                 thread::park();
             }
+            if me.leaves.load(Ordering::Relaxed) {
+                return;
+            }
             awoke = true;
         }
+    }
+}
+
+/// Ends the threads that have nothing to do, and waits until what languages keep for each of them is gone.
+pub(crate) fn end() {
+    let mut state = lock(&WORKERS.state);
+    let idle = std::mem::take(&mut state.idle);
+    state.threads -= idle.len();
+    let is_idle = |handle: &JoinHandle<()>| idle.iter().any(|idle| idle.thread.id() == handle.thread().id());
+    let (leaving, staying): (Vec<_>, Vec<_>) = std::mem::take(&mut state.handles).into_iter().partition(is_idle);
+    state.handles = staying;
+    drop(state);
+    for idle in idle {
+        idle.leaves.store(true, Ordering::Relaxed);
+        Wake::Idle(idle).now();
+    }
+    for thread in leaving {
+        let _ = thread.join();
     }
 }
 
@@ -167,6 +191,26 @@ mod tests {
         let mut got: Vec<_> = receiver.iter().collect();
         got.sort_unstable();
         assert_eq!(got, (0..10_000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn threads_that_end_have_let_go_of_what_was_kept_for_them_and_others_take_their_place() {
+        struct Kept(std::sync::mpsc::Sender<()>);
+        impl Drop for Kept {
+            fn drop(&mut self) {
+                let _ = self.0.send(());
+            }
+        }
+        thread_local!(static KEPT: std::cell::RefCell<Option<Kept>> = const { std::cell::RefCell::new(None) });
+        let (sender, dropped) = channel();
+        let (done, is_done) = channel();
+        run(move || KEPT.with(|kept| *kept.borrow_mut() = Some(Kept(sender))));
+        // Tests run side by side: the thread may have got another task meanwhile.
+        while dropped.try_recv().is_err() {
+            end();
+        }
+        run(move || done.send(()).unwrap());
+        is_done.recv().unwrap();
     }
 
     #[test]

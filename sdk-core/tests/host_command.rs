@@ -1,105 +1,17 @@
 //! The command `kloset-sdk`, run as its users run it, against the connector in `examples/host_fixture.rs`, in both generations of
 //! the protocol, and against programs that are no connectors.
-#![cfg(feature = "host")]
+#![cfg(feature = "command")]
+
+mod common;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::SystemTime;
 
-use serde_json::{Value, json};
-
-const COMMAND: &str = env!("CARGO_BIN_EXE_kloset-sdk");
-
-/// The connector. `cargo test` builds it unless it was told which tests to build.
-fn fixture() -> &'static str {
-    static BUILT: OnceLock<String> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let profile = Path::new(COMMAND).parent().unwrap();
-        let fixture = profile.join("examples/host_fixture");
-        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let sources = newest(&package.join("src")).max(newest(&package.join("examples")));
-        if !fixture.metadata().and_then(|m| m.modified()).is_ok_and(|built| built >= sources) {
-            let mut build = Command::new(env!("CARGO"));
-            build.args(["build", "--quiet", "--features", "host", "--example", "host_fixture", "--manifest-path"]);
-            build.arg(package.join("Cargo.toml")).arg("--target-dir").arg(profile.parent().unwrap());
-            if profile.ends_with("release") {
-                build.arg("--release");
-            }
-            assert!(build.status().unwrap().success(), "the fixture cannot be built");
-        }
-        fixture.into_os_string().into_string().unwrap()
-    })
-}
-
-fn newest(folder: &Path) -> SystemTime {
-    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
-    let times = entries.map(|entry| match entry.file_type().unwrap().is_dir() {
-        true => newest(&entry.path()),
-        false => entry.metadata().unwrap().modified().unwrap(),
-    });
-    times.max().unwrap_or(SystemTime::UNIX_EPOCH)
-}
-
-/// A folder that is removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Folder {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("kloset-sdk-host-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let folder = std::env::temp_dir().join(name);
-        fs::create_dir(&folder).unwrap();
-        Folder(folder)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).into_os_string().into_string().unwrap()
-    }
-
-    fn location(&self, name: &str) -> String {
-        format!("try://{}", self.path(name))
-    }
-
-    fn read(&self, name: &str) -> Option<Vec<u8>> {
-        fs::read(self.0.join(name)).ok()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Ran {
-    fn objects(&self) -> Vec<Value> {
-        self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    fn summary(&self) -> Value {
-        self.objects().pop().filter(|last| last["event"] == "summary").unwrap()
-    }
-}
-
-fn run(arguments: &[&str]) -> Ran {
-    let ran = Command::new(COMMAND).args(arguments).stdin(Stdio::null()).output().unwrap();
-    Ran {
-        code: ran.status.code().unwrap_or(-1),
-        out: String::from_utf8(ran.stdout).unwrap(),
-        err: String::from_utf8(ran.stderr).unwrap(),
-    }
-}
+use common::{COMMAND, Folder, Ran, fixture, run};
+use serde_json::json;
 
 fn importer() -> String {
     format!("'{}' importer", fixture())
@@ -113,8 +25,17 @@ const OLD: Generation = Generation("1.0");
 const NEW: Generation = Generation("1.1");
 const BOTH: [Generation; 2] = [OLD, NEW];
 
+const LOST_ATTRIBUTES: &str = "fixture: warn: extended attributes are not backed up";
+
 impl Generation {
+    /// Runs the command. What the connector says of the attributes that the old generation loses is not the command's.
     fn run(self, arguments: &[&str]) -> Ran {
+        let mut ran = self.run_and_hear_all(arguments);
+        ran.err = ran.err.split_inclusive('\n').filter(|line| !line.starts_with(LOST_ATTRIBUTES)).collect();
+        ran
+    }
+
+    fn run_and_hear_all(self, arguments: &[&str]) -> Ran {
         // The newest is what it speaks unasked.
         let generation = if self == NEW { &[][..] } else { &["--generation", self.0] };
         run(&[arguments, generation].concat())
@@ -184,6 +105,32 @@ fn a_long_listing_shows_mode_owner_size_time_target_and_attributes() {
         let attributes = if generation == NEW { "  [user.color]" } else { "" };
         assert!(line("/hello.txt").ends_with(&format!("/srv/data/hello.txt{attributes}")));
         assert!(line("/link").starts_with("lrwxrwxrwx") && line("/link").ends_with("/srv/data/link -> hello.txt"));
+    }
+}
+
+#[test]
+fn sizes_are_shown_for_people_where_they_are_wanted() {
+    let ran = NEW.ls(&["--long", "--human"]);
+    let big = ran.out.lines().find(|line| line.ends_with("/srv/data/big")).unwrap();
+    assert!(big.contains("  3.00 MiB ") && ran.out.contains("       6 B "), "{}", ran.out);
+}
+
+#[test]
+fn what_an_importer_finds_is_summed_up_directory_by_directory() {
+    for generation in BOTH {
+        let du = |arguments: &[&str]| generation.run(&[&["du", "--connector", &importer(), "try:///x"], arguments].concat());
+        let ran = du(&[]);
+        assert_eq!((ran.code, ran.err.as_str()), (0, "11 entries with 3.00 MiB; 0 errors\n"));
+        assert_eq!(ran.out, "    3.00 MiB     5 files  /srv/data\n         5 B      1 file  /srv/data/sub\n");
+        assert_eq!(
+            du(&["--depth", "0", "--bytes", "--quiet"]).out,
+            format!("{:>12}     5 files  /srv/data\n", (3 << 20) + 5 + 16)
+        );
+        let ran = du(&["--depth", "2", "--json"]);
+        let sums: Vec<_> = ran.objects().into_iter().filter(|object| object["event"] == "sum").collect();
+        let paths: Vec<_> = sums.iter().map(|sum| sum["path"].as_str().unwrap()).collect();
+        assert_eq!(paths, ["/srv/data", "/srv/data/sub", "/srv/data/sub/deep"]);
+        assert_eq!((&sums[0]["directories"], &sums[0]["others"], &ran.summary()["errors"]), (&2.into(), &1.into(), &0.into()));
     }
 }
 
@@ -374,27 +321,27 @@ fn objects_are_put_listed_got_and_deleted() {
         let folder = Folder::new();
         let path = file(&folder, "file", 3_000_000);
         assert_eq!(generation.store(&folder, "create", &[]).code, 0);
-        let put = generation.store(&folder, "put", &["packfile", "-", &path]);
+        let put = generation.store(&folder, "put", &["--kind", "packfile", "-", &path]);
         assert_eq!(put.code, 0, "{}", put.err);
         let mac = put.out.trim();
-        assert_eq!(generation.store(&folder, "ls", &["packfile"]).out, put.out);
+        assert_eq!(generation.store(&folder, "ls", &["--kind", "packfile"]).out, put.out);
         assert_eq!(generation.store(&folder, "ls", &[]).out, format!("packfile {mac}\n"));
 
         let got = folder.path("got");
-        assert_eq!(generation.store(&folder, "get", &["packfile", mac, "--output", &got]).code, 0);
+        assert_eq!(generation.store(&folder, "get", &[mac, "--output", &got]).code, 0);
         assert!(fs::read(&got).unwrap() == fs::read(&path).unwrap());
-        let part = generation.store(&folder, "get", &["packfile", mac, "--range", "2999998+100", "--output", &got]);
+        let part = generation.store(&folder, "get", &[mac, "--range", "2999998+100", "--output", &got]);
         assert_eq!(part.code, 0, "{}", part.err);
         assert_eq!(fs::read(&got).unwrap(), &fs::read(&path).unwrap()[2_999_998..]);
         assert!(generation.store(&folder, "info", &[]).out.contains("packfile       1\n"));
 
-        assert_eq!(generation.store(&folder, "rm", &["packfile", mac]).code, 0);
+        assert_eq!(generation.store(&folder, "rm", &["-k", "packfile", mac]).code, 0);
         assert_eq!(generation.store(&folder, "ls", &[]).out, "");
-        let ran = generation.store(&folder, "get", &["packfile", mac]);
+        let ran = generation.store(&folder, "get", &[mac]);
         assert_eq!(ran.code, 1);
-        let about = if generation == NEW { "packfile " } else { "" };
+        // Once, and not by the host and the connector both.
         let line = format!(
-            "kloset-sdk: host_fixture store: {} {about}{mac}: not found: packfile {mac}: No such file or directory\n",
+            "kloset-sdk: host_fixture store: {}: not found: packfile {mac}: No such file or directory\n",
             generation.call("Get")
         );
         assert_eq!(ran.err, line);
@@ -440,13 +387,13 @@ fn a_missing_repository_and_wrong_arguments_are_told() {
         assert_eq!((ran.code, ran.err.as_str()), (1, line));
         let missing = folder.path("missing");
         for (arguments, line) in [
-            (&["put", "packfile", "-", &missing][..], format!("kloset-sdk: {missing}: No such file or directory\n")),
-            (&["put", "packfile", "xyz", "/dev/null"], "kloset-sdk: \"xyz\" is no MAC: 64 hexadecimal digits are one\n".into()),
+            (&["put", "-", &missing][..], format!("kloset-sdk: {missing}: No such file or directory\n")),
+            (&["put", "xyz", "/dev/null"], "kloset-sdk: \"xyz\" is no MAC: 64 hexadecimal digits are one\n".into()),
         ] {
             let ran = generation.store(&folder, arguments[0], &arguments[1..]);
             assert_eq!((ran.code, ran.err), (2, line));
         }
-        let ran = generation.store(&folder, "ls", &["packfiles"]);
+        let ran = generation.store(&folder, "ls", &["--kind", "packfiles"]);
         assert_eq!(ran.code, 2);
         assert!(ran.err.contains("\"packfiles\" is no kind of resource: packfile, state, lock, ecc-packfile, ecc-state are"));
     }
@@ -491,6 +438,9 @@ fn what_the_old_generation_has_no_room_for_is_left_out_and_told() {
     assert!(ran.objects().contains(&json!({ "event": "left-out", "path": "/srv/data/pipe", "type": "fifo" })), "{}", ran.out);
     assert_eq!(ran.summary()["left_out"], 1);
 
+    let said = OLD.run_and_hear_all(&["ls", "--connector", &importer(), "try:///x"]).err;
+    assert_eq!(said.lines().filter(|line| line.starts_with(LOST_ATTRIBUTES)).count(), 1, "{said}");
+
     let none = "kloset-sdk: --xattr user.color: generation 1.0 of the protocol has no room for the values of attributes\n";
     let ran = OLD.cat(&["--xattr", "user.color", "hello.txt"]);
     assert_eq!((ran.code, ran.err.as_str()), (2, none));
@@ -511,10 +461,10 @@ fn the_old_generation_has_three_kinds_of_objects_and_ranges_of_one() {
     let info = OLD.store(&folder, "info", &[]).out;
     assert!(info.contains("origin         not told\n") && info.contains("lock           0\n") && !info.contains("ecc"), "{info}");
     let mac = "0".repeat(64);
-    let ran = OLD.store(&folder, "get", &["lock", &mac, "--range", "0+1"]);
+    let ran = OLD.store(&folder, "get", &["--kind", "lock", &mac, "--range", "0+1"]);
     let text = "a part of a lock cannot be asked for in generation 1.0 of the protocol, only one of a packfile\n";
     assert!(ran.code == 1 && ran.err.ends_with(text), "{}", ran.err);
-    let ran = OLD.store(&folder, "ls", &["ecc-state"]);
+    let ran = OLD.store(&folder, "ls", &["--kind", "ecc-state"]);
     assert!(ran.code == 1 && ran.err.ends_with("there is no ecc-state in generation 1.0 of the protocol\n"), "{}", ran.err);
 }
 
@@ -643,6 +593,54 @@ fn a_configuration_that_is_refused_and_a_role_that_is_not_served_are_told() {
 }
 
 #[test]
+fn options_come_from_a_file_and_those_of_the_command_line_go_before_them() {
+    let folder = Folder::new();
+    let file = folder.path("options");
+    fs::write(&file, "# how it is to behave\n\n  how = refuses \npassword=hunter22=\n").unwrap();
+    let ran = NEW.ls(&["--options-file", &file]);
+    let line = "kloset-sdk: host_fixture importer: Init: this configuration is not to my liking\n";
+    assert_eq!((ran.code, ran.err.as_str()), (2, line));
+    let ran = NEW.ls(&["--options-file", &file, "--option", "how="]);
+    assert_eq!((ran.code, ran.out.lines().count()), (0, 11), "{}", ran.err);
+
+    // What is wrong is told by its line, since it may hold a secret.
+    fs::write(&file, "how=\nhunter22\n").unwrap();
+    let ran = NEW.ls(&["--options-file", &file]);
+    let line = format!("kloset-sdk: the options file {file}, line 2: write it as KEY=VALUE\n");
+    assert_eq!((ran.code, ran.err), (2, line));
+    let missing = folder.path("missing");
+    let ran = NEW.ls(&["--options-file", &missing]);
+    assert_eq!((ran.code, ran.err), (2, format!("kloset-sdk: the options file {missing}: No such file or directory\n")));
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_subcommand() {
+    let folder = Folder::new();
+    let ran = run(&["man", &folder.path("man1")]);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", ""));
+    for subcommand in ["ls", "cat", "du", "copy", "store", "store-put", "record", "replay", "show", "relay"] {
+        let page = folder.read(&format!("man1/kloset-sdk-{subcommand}.1")).unwrap();
+        assert!(String::from_utf8(page).unwrap().contains(".TH kloset"), "{subcommand}");
+    }
+    assert!(folder.read("man1/kloset-sdk.1").is_some());
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = run(&["completions", shell]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        for word in ["roundtrip", "replay", "options-file"] {
+            assert!(ran.out.contains(word), "{shell}: {word}");
+        }
+    }
+    let script = folder.path("bash");
+    fs::write(&script, run(&["completions", "bash"]).out).unwrap();
+    // What a shell makes of it: `kloset-sdk rep<Tab>`.
+    let complete = "COMP_WORDS=(kloset-sdk rep) COMP_CWORD=1; $f kloset-sdk rep kloset-sdk; echo ${COMPREPLY[@]}";
+    let ask = format!("source '{script}'; f=$(complete -p kloset-sdk | sed 's/.*-F \\([^ ]*\\).*/\\1/'); {complete}");
+    if let Ok(asked) = Command::new("bash").args(["-c", &ask]).output() {
+        assert_eq!(String::from_utf8(asked.stdout).unwrap(), "replay\n");
+    }
+}
+
+#[test]
 fn wrong_usage_is_told_before_anything_is_started() {
     for (arguments, why) in [
         (&["ls", "--connector", "x"][..], "2 values required for '--connector <COMMAND> <LOCATION>'"),
@@ -660,22 +658,55 @@ fn wrong_usage_is_told_before_anything_is_started() {
 
 #[test]
 fn an_interrupt_ends_the_command_and_its_connector() {
-    let mut command = Command::new(COMMAND);
-    command.args(["ls", "--connector", "sh -c 'echo $$ >&2; while read -r x; do :; done'", "try:///x"]);
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let connector = lines.next().unwrap().unwrap();
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    assert_eq!(lines.next().unwrap().unwrap(), "kloset-sdk: interrupted");
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    // It ends with its standard input: a signal that only asks whether it is there finds it gone in the end.
-    while Command::new("kill").args(["-0", &connector]).stderr(Stdio::null()).status().unwrap().success() {
-        let state = fs::read_to_string(format!("/proc/{connector}/stat")).unwrap_or_default();
-        if state.contains(") Z ") {
-            break;
-        }
-        std::thread::yield_now();
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let mut command = Command::new(COMMAND);
+        command.args(["ls", "--connector", "sh -c 'echo $$ >&2; while read -r x; do :; done'", "try:///x"]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let connector = lines.next().unwrap().unwrap();
+        kill(signal, child.id());
+        assert_eq!(lines.next().unwrap().unwrap(), "kloset-sdk: interrupted");
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        assert!(!Path::new("/proc").join(connector).exists(), "it was not waited for");
     }
+}
+
+#[test]
+fn a_copy_that_is_interrupted_leaves_no_half_file_and_no_process() {
+    let folder = Folder::new();
+    let mut command = Command::new(COMMAND);
+    let (importer, exporter) = (importer(), format!("'{}' exporter", fixture()));
+    command.args(["copy", "--from", &importer, "try:///x", "--to", &exporter, &folder.location("out")]);
+    command.args(["--from-option", "how=stalls", "--to-option", "how=tells"]);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut exporter = None;
+    for line in lines {
+        let line = line.unwrap();
+        if let Some(pid) = line.strip_suffix(" stores /big") {
+            exporter = Some(pid.to_owned());
+            assert!(folder.read("out/big").is_some());
+            kill("-INT", child.id());
+        }
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!Path::new("/proc").join(exporter.unwrap()).exists(), "it was not waited for");
+    assert_eq!(folder.read("out/big"), None);
+    assert_eq!(folder.read("out/hello.txt").unwrap(), b"hello\n");
+}
+
+fn kill(signal: &str, pid: u32) {
+    assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_command_with_141() {
+    let mut command = Command::new(COMMAND);
+    command.args(["cat", "--connector", &importer(), "try:///x", "big"]).stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), ended.stderr.len()), (Some(141), 0));
 }
 
 #[test]

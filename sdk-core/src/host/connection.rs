@@ -1,4 +1,4 @@
-//! One HTTP/2 connection over a connector's standard input and output.
+//! One HTTP/2 connection over a connector's standard input and output, or over the socket on which it listens.
 
 use std::error::Error as _;
 use std::future::Future;
@@ -9,9 +9,10 @@ use std::task::{Context, Poll, ready};
 
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper::rt::Executor;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::process::{ChildStdin, ChildStdout};
+use tokio::task::JoinSet;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service};
 
@@ -21,6 +22,10 @@ const STREAM_WINDOW: u32 = 2 << 20;
 /// The same for all calls together. Larger than any number of calls needs: a call whose data waits to be read must not hold up
 /// the others, and memory is bounded by the windows of the calls that are open.
 const CONNECTION_WINDOW: u32 = 1 << 30;
+
+/// How large the headers of an answer may be, and with them the text of an error, whose odd bytes take three each: as with
+/// grpc-go.
+const HEADERS: u32 = 16 << 20;
 
 /// Where requests go: what a generated client needs, and no more.
 #[derive(Clone)]
@@ -47,17 +52,38 @@ pub(super) fn origin() -> http::Uri {
     http::Uri::from_static("http://127.0.0.1:0")
 }
 
+/// What a connection runs beside itself. hyper gives the pipes to one of these, which keeps them for as long as a call is open;
+/// so only with them does a connection end before its calls do.
+#[derive(Clone, Default)]
+pub(super) struct Tasks(Arc<Mutex<JoinSet<()>>>);
+
+impl Tasks {
+    pub(super) fn abort(&self) {
+        self.0.lock().unwrap_or_else(|e| e.into_inner()).abort_all();
+    }
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
+    fn execute(&self, future: F) {
+        let mut tasks = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move { drop(future.await) });
+    }
+}
+
 /// Makes the connection; the future must run for as long as it is used, and ends with it.
 pub(super) async fn connect(
-    input: ChildStdin,
-    output: ChildStdout,
+    input: impl AsyncWrite + Send + Unpin + 'static,
+    output: impl AsyncRead + Send + Unpin + 'static,
     heard: Arc<Heard>,
+    tasks: Tasks,
 ) -> Result<(Channel, impl Future<Output = Option<String>> + Send + 'static), hyper::Error> {
     let input = Speaking { input, heard: heard.clone() };
     let io = TokioIo::new(tokio::io::join(Listening { output, heard }, input));
-    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+    let (sender, connection) = http2::Builder::new(tasks)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(HEADERS)
         .handshake(io)
         .await?;
     Ok((Channel(sender), async move { connection.await.err().map(|error| chain(&error)) }))
@@ -88,12 +114,12 @@ pub(super) struct Heard(Mutex<Vec<u8>>);
 
 /// A connector that ends at once may have said why on its standard output. That is read only if a failure to write to it, which
 /// comes first, does not end the connection: so it is passed over until something has been heard.
-struct Speaking {
-    input: ChildStdin,
+struct Speaking<W> {
+    input: W,
     heard: Arc<Heard>,
 }
 
-impl Speaking {
+impl<W> Speaking<W> {
     fn unless_unheard<T>(&self, result: io::Result<T>, instead: T) -> io::Result<T> {
         match result {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe && self.heard.is_empty() => Ok(instead),
@@ -102,7 +128,7 @@ impl Speaking {
     }
 }
 
-impl AsyncWrite for Speaking {
+impl<W: AsyncWrite + Unpin> AsyncWrite for Speaking<W> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let result = ready!(Pin::new(&mut self.input).poll_write(cx, data));
         Poll::Ready(self.unless_unheard(result, data.len()))
@@ -151,12 +177,12 @@ impl Heard {
     }
 }
 
-struct Listening {
-    output: ChildStdout,
+struct Listening<R> {
+    output: R,
     heard: Arc<Heard>,
 }
 
-impl AsyncRead for Listening {
+impl<R: AsyncRead + Unpin> AsyncRead for Listening<R> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.output).poll_read(cx, buffer))?;

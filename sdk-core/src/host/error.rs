@@ -90,7 +90,8 @@ impl fmt::Display for Error {
         if !connector.is_empty() {
             line = format!("{connector}: ");
         }
-        match path {
+        // Hosts show the text alone, so that it mostly names the path as well.
+        match path.as_ref().filter(|path| !text.contains(path.as_str())) {
             Some(path) if call.is_empty() => line += &format!("{path}: "),
             Some(path) => line += &format!("{call} {path}: "),
             None if call.is_empty() => {}
@@ -111,6 +112,8 @@ mod tests {
     fn an_error_names_connector_call_and_path_in_one_line() {
         let error = Error::new(ErrorKind::Refused, "fs importer", "Open", "permission\ndenied\n").at("/srv/a\nb");
         assert_eq!(error.to_string(), "fs importer: Open /srv/a\\nb: permission\\ndenied");
+        let twice = Error::new(ErrorKind::Refused, "fs", "Open", "/srv/x: no").at("/srv/x");
+        assert_eq!(twice.to_string(), "fs: Open: /srv/x: no");
         assert_eq!(Error::local("no such file").to_string(), "no such file");
         assert_eq!(Error::new(ErrorKind::Start, "x", "", "no").to_string(), "x: no");
     }

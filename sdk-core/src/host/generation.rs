@@ -29,6 +29,15 @@ impl Generation {
         }
     }
 
+    /// The one that a connector in this process would take itself to be spoken to in.
+    #[cfg(feature = "command")]
+    pub(super) fn of_this_process() -> Generation {
+        match crate::serve::Generation::choose(None) {
+            Ok(crate::serve::Generation::V1_0) => Generation::V1_0,
+            _ => Generation::V1_1,
+        }
+    }
+
     pub(super) fn other(self) -> Generation {
         match self {
             Generation::V1_0 => Generation::V1_1,

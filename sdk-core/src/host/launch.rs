@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CommandLine, Generation};
+use super::{CommandLine, Generation, Started};
 use crate::{HostOptions, secrets};
 
 /// What an instance of a connector is made from: the executable, the configuration, and what it is told of the host.
@@ -13,6 +14,9 @@ use crate::{HostOptions, secrets};
 pub struct Launch {
     /// The executable and its arguments.
     pub command: CommandLine,
+    /// The socket on which the connector listens that somebody has started, with `PLAKAR_PLUGIN_LISTEN`: then the executable
+    /// is not started.
+    pub socket: Option<PathBuf>,
     /// The generation of the protocol in which it is spoken to.
     pub generation: Generation,
     /// Whether a generation other than the newest is named to the connector by the arguments `--protocol 1.0`, as a manifest
@@ -28,6 +32,8 @@ pub struct Launch {
     pub grace: Duration,
     /// Where the connector's standard error goes.
     pub stderr: Stderr,
+    /// Where the connector is noted, so that it can be ended from elsewhere.
+    pub started: Started,
     config: BTreeMap<String, String>,
 }
 
@@ -58,6 +64,7 @@ impl Launch {
         }
         Launch {
             command,
+            socket: None,
             generation: Generation::default(),
             names_generation: true,
             protocol: location.split_once("://").map_or("", |(protocol, _)| protocol).to_owned(),
@@ -65,8 +72,19 @@ impl Launch {
             first_answer: Duration::from_secs(30),
             grace: Duration::from_secs(10),
             stderr: Stderr::Inherit,
+            started: Started::default(),
             config: BTreeMap::from([("location".to_owned(), location.to_owned())]),
         }
+    }
+
+    /// A connector that somebody has started and that listens on a socket: it has all the time that it wants, since it may be
+    /// under a debugger.
+    pub fn attached(socket: &Path, location: &str) -> Self {
+        let command = CommandLine { program: socket.display().to_string(), arguments: Vec::new() };
+        let mut launch = Launch::new(command, location);
+        (launch.first_answer, launch.grace) = (Duration::MAX, Duration::MAX);
+        launch.socket = Some(socket.to_owned());
+        launch
     }
 
     /// Adds one of the user's options.

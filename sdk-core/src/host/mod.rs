@@ -24,6 +24,8 @@
 //! What travels is translated in a folder for each generation of the protocol, and nowhere else.
 
 pub mod check;
+#[cfg(feature = "command")]
+pub mod command;
 mod command_line;
 mod connection;
 mod contents;
@@ -34,6 +36,10 @@ mod generation;
 mod importer;
 mod launch;
 mod process;
+#[cfg(feature = "command")]
+mod recording;
+#[cfg(feature = "command")]
+mod replay;
 mod store;
 mod streams;
 mod v1_0;
@@ -48,7 +54,7 @@ pub use exporter::{Exporter, Feed, Results};
 pub use generation::Generation;
 pub use importer::{Importer, Receipt, Scan};
 pub use launch::{Launch, Stderr, this_machine};
-pub use process::Process;
+pub use process::{Process, Started};
 pub use store::Store;
 pub use values::{Entry, Item, Outcome, Xattr};
 

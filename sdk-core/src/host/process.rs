@@ -1,7 +1,9 @@
 //! A connector that runs.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
+use std::mem;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -9,14 +11,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::sync::{Notify, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 use tonic::{Code, Response, Status};
 
-use super::connection::{self, Channel, Heard};
+use super::connection::{self, Channel, Heard, Tasks};
 use super::{Error, ErrorKind, Generation, Launch, Stderr};
 use crate::secrets;
 
@@ -26,16 +29,15 @@ const LAST_BREATH: Duration = Duration::from_secs(2);
 /// The longest line of standard error that is handed on in one piece.
 const LONGEST_LINE: usize = 8 << 10;
 
-/// A connector that runs: a child process with a pipe on its standard input and one on its standard output, and one
-/// connection over them. The pipes are closed when it is dropped; the `end` of its role ends it in
-/// good order.
+/// A connector that runs: a child process with a pipe on its standard input and one on its standard output, or one that somebody
+/// has started and that listens on a socket; and one connection to it. The connection is closed when it is dropped; the `end` of
+/// its role ends it in good order.
 pub struct Process {
     link: Link,
     channel: Channel,
     pid: Option<u32>,
     grace: Duration,
-    kill: Arc<Notify>,
-    driver: JoinHandle<()>,
+    hold: Hold,
     stderr: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -49,38 +51,123 @@ struct Shared {
     heard: Arc<Heard>,
     /// How the connection ended: with the error's text, empty if there was none.
     broke: watch::Receiver<Option<String>>,
-    exit: watch::Receiver<Option<io::Result<ExitStatus>>>,
+    /// None of a process that somebody else has started.
+    exit: Option<watch::Receiver<Exit>>,
     /// The connection, or the process, was lost in a call, and the message about it says so.
     lost: AtomicBool,
 }
 
+/// How a process ended, once it has.
+type Exit = Option<io::Result<ExitStatus>>;
+
+/// What is needed to end a connector.
+#[derive(Clone)]
+struct Hold {
+    driver: AbortHandle,
+    tasks: Tasks,
+    kill: Arc<Notify>,
+    exit: Option<watch::Receiver<Exit>>,
+    grace: Duration,
+}
+
+impl Hold {
+    /// Closes the pipes, whatever is going on over them.
+    fn disconnect(&self) {
+        self.driver.abort();
+        self.tasks.abort();
+    }
+
+    /// Closes the pipes and waits for the process; whether it ended within its time. If not, it was killed.
+    async fn disconnect_and_wait(&self, grace: Duration) -> bool {
+        self.disconnect();
+        let Some(mut exit) = self.exit.clone() else { return true };
+        let in_time = timeout(grace, exit.wait_for(Option::is_some)).await.is_ok();
+        if !in_time {
+            self.kill.notify_one();
+            let _ = exit.wait_for(Option::is_some).await;
+        }
+        in_time
+    }
+}
+
+/// The connectors that were started from a launch and its clones.
+#[derive(Clone, Default)]
+pub struct Started(Arc<Mutex<Vec<Hold>>>);
+
+impl Started {
+    fn note(&self, hold: Hold) {
+        let mut started = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        started.retain(|hold| hold.exit.as_ref().is_none_or(|exit| exit.borrow().is_none()));
+        started.push(hold);
+    }
+
+    /// Breaks off everything that is going on: closes the pipes of all of them, as a host does that ends, and waits until their
+    /// processes have ended. One that takes longer than its time to end is killed.
+    pub async fn end(&self) {
+        let started = mem::take(&mut *self.0.lock().unwrap_or_else(|e| e.into_inner()));
+        started.iter().for_each(Hold::disconnect);
+        for hold in started {
+            hold.disconnect_and_wait(hold.grace).await;
+        }
+    }
+}
+
+impl fmt::Debug for Started {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Started")
+    }
+}
+
+/// Where a connector is reached.
+struct Reached {
+    input: Box<dyn AsyncWrite + Send + Unpin>,
+    output: Box<dyn AsyncRead + Send + Unpin>,
+    child: Option<Child>,
+}
+
+fn start(launch: &Launch) -> Result<Reached, String> {
+    let mut command = Command::new(&launch.command.program);
+    command.args(launch.arguments()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    if let Stderr::Lines(_) = launch.stderr {
+        command.stderr(Stdio::piped());
+    }
+    let mut child = command.spawn().map_err(|error| not_started(&launch.command.program, &error))?;
+    match (child.stdin.take(), child.stdout.take()) {
+        (Some(input), Some(output)) => Ok(Reached { input: Box::new(input), output: Box::new(output), child: Some(child) }),
+        _ => Err("cannot be started: its pipes could not be made".to_owned()),
+    }
+}
+
+async fn attach(socket: &Path) -> Result<Reached, String> {
+    let stream = UnixStream::connect(socket).await.map_err(|error| not_reached(socket, &error))?;
+    let (output, input) = stream.into_split();
+    Ok(Reached { input: Box::new(input), output: Box::new(output), child: None })
+}
+
 impl Process {
-    /// Starts a connector and connects to it. Nothing is asked of it yet.
+    /// Starts a connector, or reaches it at its socket, and connects to it. Nothing is asked of it yet.
     pub async fn spawn(launch: &Launch) -> Result<Process, Error> {
         let name = launch.command.name();
-        let mut command = Command::new(&launch.command.program);
-        command.args(launch.arguments()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        if let Stderr::Lines(_) = launch.stderr {
-            command.stderr(Stdio::piped());
-        }
-        let mut child = command
-            .spawn()
-            .map_err(|error| Error::new(ErrorKind::Start, &name, "", not_started(&launch.command.program, &error)))?;
-        let pid = child.id();
-        let stderr = match (child.stderr.take(), &launch.stderr) {
-            (Some(stderr), Stderr::Lines(line)) => Some(tokio::spawn(hand_on(stderr, line.clone()))),
-            _ => None,
+        let reached = match &launch.socket {
+            Some(socket) => attach(socket).await,
+            None => start(launch),
         };
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Error::new(ErrorKind::Start, &name, "", "cannot be started: its pipes could not be made"));
-        };
+        let Reached { input, output, child } = reached.map_err(|text| Error::new(ErrorKind::Start, &name, "", text))?;
 
         let kill = Arc::new(Notify::new());
-        let (exited, exit) = watch::channel(None);
-        tokio::spawn(reap(child, kill.clone(), exited));
+        let (mut pid, mut stderr, mut exit) = (None, None, None);
+        if let Some(mut child) = child {
+            pid = child.id();
+            if let (Some(from), Stderr::Lines(line)) = (child.stderr.take(), &launch.stderr) {
+                stderr = Some(tokio::spawn(hand_on(from, line.clone())));
+            }
+            let (exited, receiver) = watch::channel(None);
+            tokio::spawn(reap(child, kill.clone(), exited));
+            exit = Some(receiver);
+        }
 
-        let heard = Arc::new(Heard::default());
-        let (channel, run) = connection::connect(input, output, heard.clone())
+        let (heard, tasks) = (Arc::new(Heard::default()), Tasks::default());
+        let (channel, run) = connection::connect(input, output, heard.clone(), tasks.clone())
             .await
             .map_err(|error| Error::new(ErrorKind::Broken, &name, "", connection::chain(&error)))?;
         let (broken, broke) = watch::channel(None);
@@ -88,14 +175,16 @@ impl Process {
             let error = run.await;
             let _ = broken.send(Some(error.unwrap_or_default()));
         });
+        let hold = Hold { driver: driver.abort_handle(), tasks, kill, exit: exit.clone(), grace: launch.grace };
+        launch.started.note(hold.clone());
         let link =
             Link(Arc::new(Shared { name, generation: launch.generation, heard, broke, exit, lost: AtomicBool::new(false) }));
-        Ok(Process { link, channel, pid, grace: launch.grace, kill, driver, stderr: Mutex::new(stderr) })
+        Ok(Process { link, channel, pid, grace: launch.grace, hold, stderr: Mutex::new(stderr) })
     }
 
     /// The process's number while it runs.
     pub fn pid(&self) -> Option<u32> {
-        self.pid.filter(|_| self.link.0.exit.borrow().is_none())
+        self.pid.filter(|_| self.link.0.exit.as_ref().is_some_and(|exit| exit.borrow().is_none()))
     }
 
     pub(super) fn channel(&self) -> Channel {
@@ -146,6 +235,12 @@ impl Process {
         closed.and(ended)
     }
 
+    /// Closes the pipes as a host does that goes without a word, and sees that the process ends well.
+    #[cfg(feature = "command")]
+    pub(super) async fn hang_up(&self) -> Result<(), Error> {
+        self.disconnect_and_wait(self.grace).await
+    }
+
     /// Closes the pipes of a connector that is of no more use, and sees that it goes.
     pub(super) async fn abandon(&self) {
         let _ = self.disconnect_and_wait(self.grace.min(LAST_BREATH)).await;
@@ -153,13 +248,7 @@ impl Process {
 
     async fn disconnect_and_wait(&self, grace: Duration) -> Result<(), Error> {
         let error = |kind, text| Err(Error::new(kind, &self.link.0.name, "", text));
-        self.driver.abort();
-        let mut exit = self.link.0.exit.clone();
-        let in_time = timeout(grace, exit.wait_for(Option::is_some)).await.is_ok();
-        if !in_time {
-            self.kill.notify_one();
-            let _ = exit.wait_for(Option::is_some).await;
-        }
+        let in_time = self.hold.disconnect_and_wait(grace).await;
         let stderr = self.stderr.lock().unwrap_or_else(|e| e.into_inner()).take();
         if let Some(mut stderr) = stderr {
             // A child of the connector's may hold it open for ever.
@@ -174,8 +263,8 @@ impl Process {
             );
             return error(ErrorKind::Silent, text);
         }
-        match &*exit.borrow() {
-            Some(Ok(status)) if !status.success() => error(ErrorKind::Ended, format!("ended with {}", exit_text(*status))),
+        match self.link.0.exit.as_ref().map(watch::Receiver::borrow).as_deref() {
+            Some(Some(Ok(status))) if !status.success() => error(ErrorKind::Ended, format!("ended with {}", exit_text(*status))),
             _ => Ok(()),
         }
     }
@@ -183,8 +272,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The task owns the pipes.
-        self.driver.abort();
+        self.hold.disconnect();
     }
 }
 
@@ -274,7 +362,13 @@ impl Link {
         if let Some(text) = self.0.heard.garbage() {
             return (ErrorKind::Broken, printed(&text));
         }
-        let mut exit = self.0.exit.clone();
+        let Some(mut exit) = self.0.exit.clone() else {
+            let cause = broke.borrow().clone().filter(|text| !text.is_empty()).unwrap_or(cause);
+            return (
+                ErrorKind::Ended,
+                format!("the connection ended before this was done ({cause}): see where the connector runs"),
+            );
+        };
         let ended = timeout(LAST_BREATH, exit.wait_for(Option::is_some)).await;
         if let Ok(Ok(status)) = ended {
             let how = match &*status {
@@ -349,6 +443,18 @@ async fn hand_on(mut from: impl AsyncRead + Unpin, line: Arc<dyn Fn(&str) + Send
     }
     if !buffer.is_empty() {
         hand_on(&buffer);
+    }
+}
+
+fn not_reached(socket: &Path, error: &io::Error) -> String {
+    let start = format!("start the connector first, with PLAKAR_PLUGIN_LISTEN=unix://{}", socket.display());
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("cannot be reached: there is no socket {}; {start}", socket.display()),
+        io::ErrorKind::ConnectionRefused => format!(
+            "cannot be reached: nobody listens on {}, which an earlier connector has left; remove it and {start}",
+            socket.display()
+        ),
+        _ => format!("cannot be reached: {}: {}", socket.display(), crate::Error::from(io::Error::from(error.kind()))),
     }
 }
 

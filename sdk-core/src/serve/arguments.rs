@@ -109,8 +109,8 @@ impl Connector {
 
     /// What a person reads who starts the connector by hand.
     pub(crate) fn help(&self) -> String {
-        let program = std::env::args_os().next().unwrap_or_default();
-        let program = program.to_string_lossy();
+        let executable = || std::env::args_os().next().unwrap_or_default().to_string_lossy().into_owned();
+        let program = self.program.clone().unwrap_or_else(executable);
         let roles: Vec<_> = self.roles().iter().map(|role| role.name()).collect();
         format!(
             "{name} is a connector for Plakar: plakar starts it and talks to it, a person does not.\n\

@@ -120,6 +120,7 @@ pub(crate) fn run(front: &Front, input: OwnedFd, output: OwnedFd) -> Result<()> 
     // Tasks end what they feed, so that calls which wait for the host return.
     drop(runtime);
     workers::wait_until_quiet(GRACE);
+    workers::end();
     match ended {
         Ok(()) => Ok(()),
         Err(error) => match (invalid_data(&*error), error.downcast::<Error>()) {

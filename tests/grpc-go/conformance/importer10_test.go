@@ -108,7 +108,6 @@ func Test_on_1_0_an_importer_gives_a_tree_as_it_is(t *testing.T) {
 func Test_on_1_0_files_that_have_extended_attributes_keep_their_content_and_the_log_says_once_what_is_missing(t *testing.T) {
 	each(t, func(t *testing.T, c connector) {
 		ctx := guarded(t)
-		t.Setenv("KLOSET_SDK_LOG", "info")
 		root := filepath.Join(t.TempDir(), "tree")
 		if err := os.Mkdir(root, 0o755); err != nil {
 			t.Fatal(err)

@@ -24,8 +24,17 @@ impl Tried {
 
     /// How to start a copy of its executable in a folder, without a role yet: for users who may not see where it lies.
     pub fn copied_to(&self, folder: &Path) -> Start {
-        let copy = folder.join("connector");
-        fs::copy(self.command.split_whitespace().next().expect("a command"), &copy).expect("the executable can be read");
+        let (executable, copy) =
+            (Path::new(self.command.split_whitespace().next().expect("a command")), folder.join("connector"));
+        fs::copy(executable, &copy).expect("the executable can be read");
+        // What lies beside a packaged one belongs to it.
+        if let Some(package) = executable.parent().filter(|folder| folder.join("manifest.yaml").exists()) {
+            for entry in fs::read_dir(package).expect("the package can be read").map(Result::unwrap) {
+                if entry.path() != executable && entry.path().is_file() {
+                    fs::copy(entry.path(), folder.join(entry.file_name())).expect("the package can be read");
+                }
+            }
+        }
         Start::new(copy)
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! `PLAKAR` is a list of commands to run it with, separated by blanks (`plakar` where it is not set), of either generation;
 //! `KLOSET_PACKAGES` the folder that `make package` fills, beside which `GENERATION=1.0 make package` fills another. Where one of them
-//! is missing these tests say so and pass, unless `KLOSET_REQUIRE_PLAKAR` is set.
+//! is missing these tests say so and pass, unless `KLOSET_REQUIRE_PLAKAR` is set. `KLOSET_SDK` is the command that records and
+//! plays what was said.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -11,12 +12,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Once;
+use std::time::Instant;
 
-use system_tests::{os, raw, tree};
+use system_tests::{GUARD, os, raw, tree};
 use tempfile::TempDir;
 
 /// The examples: package and protocol.
-const EXAMPLES: [(&str, &str); 2] = [("fs-c", "fsc"), ("fs-rust", "fsrust")];
+const EXAMPLES: [(&str, &str); 3] = [("fs-c", "fsc"), ("fs-rust", "fsrust"), ("fs-python", "fspython")];
 
 /// A `plakar` with a home of its own, in which one example is installed.
 struct Host {
@@ -84,6 +86,15 @@ fn require(what: &str) {
 
 /// Runs a test with each example installed in each `plakar`.
 fn each(test: impl Fn(&Host)) {
+    each_package(&EXAMPLES, |_, _| None, |host, _| test(host));
+}
+
+/// The same with what another package was made of each example's, if any.
+fn each_package(
+    examples: &[(&'static str, &'static str)],
+    change: impl Fn(&Host, &Path) -> Option<TempDir>,
+    test: impl Fn(&Host, &Path),
+) {
     let list = std::env::var("PLAKAR").unwrap_or_default();
     let list = if list.trim().is_empty() { "plakar" } else { list.as_str() };
     let Some(packages) = std::env::var_os("KLOSET_PACKAGES").map(PathBuf::from) else {
@@ -97,15 +108,16 @@ fn each(test: impl Fn(&Host)) {
         };
         let old = String::from_utf8_lossy(&version.stdout).contains("plakar/v1.0.");
         let packages = if old { PathBuf::from(format!("{}-1.0", packages.display())) } else { packages.clone() };
-        for (package, protocol) in EXAMPLES {
+        for &(package, protocol) in examples {
             let folder = packages.join(package);
             if !folder.join("manifest.yaml").exists() {
                 require(&format!("{} not found", folder.display()));
                 continue;
             }
             let host = Host { plakar: plakar.to_owned(), old, package, protocol, home: TempDir::new().unwrap() };
-            host.install(&folder);
-            test(&host);
+            let changed = change(&host, &folder);
+            host.install(changed.as_ref().map_or(&folder, TempDir::path));
+            test(&host, &folder);
         }
     }
 }
@@ -386,5 +398,89 @@ fn a_wrong_option_is_told_in_the_words_of_the_connector() {
         host.try_source("wrong").error(text);
         host.begin_backup(&["@wrong"]).error(&format!("failed to create an importer for @wrong: {text}"));
         host.begin_backup(&["@good"]).well();
+    });
+}
+
+/// A package with the command in the place of the example's executables, which it starts and records.
+fn recording(host: &Host, package: &Path, command: &Path) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let manifest = fs::read_to_string(package.join("manifest.yaml")).unwrap();
+    let mut changed = String::new();
+    let mut executable = "";
+    for line in manifest.lines() {
+        match line.trim().split_once(": ") {
+            Some(("executable", name)) => {
+                executable = name;
+                fs::copy(command, folder.path().join(name)).unwrap();
+            }
+            Some(("args", role)) => {
+                let role = role.trim_matches(['[', ']']);
+                let out = host.path(role).with_extension("jsonl");
+                // It does not lie where the host unpacks packages, and so is told the generation.
+                let generation = if host.old { ", --protocol=1.0" } else { "" };
+                let connector = package.join(executable);
+                changed += &format!("    args: [record, {}, --, {}, {role}{generation}]\n", out.display(), connector.display());
+                continue;
+            }
+            _ => {}
+        }
+        changed += &format!("{line}\n");
+    }
+    fs::write(folder.path().join("manifest.yaml"), changed).unwrap();
+    folder
+}
+
+/// What was recorded of a role, process by process, when these have ended. Not of the daemon, which is killed, and looks at the
+/// store while the others change it: it makes none of these calls.
+fn recordings(host: &Host, role: &str, calls: &[&str]) -> Vec<PathBuf> {
+    let numbered = |number: u32| match number {
+        1 => host.path(&format!("{role}.jsonl")),
+        number => host.path(&format!("{role}-{number}.jsonl")),
+    };
+    let files = (1..).map(numbered).take_while(|file| file.exists());
+    let calls: Vec<_> = calls.iter().map(|call| format!("\"event\":\"call\",\"method\":\"/{call}")).collect();
+    let read = |file: &Path| fs::read_to_string(file).unwrap();
+    let files = files.filter(|file| calls.iter().any(|call| read(file).contains(call)));
+    let begun = Instant::now();
+    let ended = |file: &PathBuf| {
+        while !read(file).contains("\"event\":\"exit\"") {
+            assert!(begun.elapsed() < GUARD, "{} does not end", file.display());
+        }
+    };
+    files.inspect(ended).collect()
+}
+
+#[test]
+fn what_a_host_says_is_recorded_and_accepted_when_it_is_played_to_the_connector_again() {
+    let Some(command) = std::env::var_os("KLOSET_SDK").map(PathBuf::from) else { return require("KLOSET_SDK is not set") };
+    let change = |host: &Host, package: &Path| Some(recording(host, package, &command));
+    each_package(&EXAMPLES[..1], change, |host, package| {
+        let source = host.path("source");
+        tree::make(&source);
+        let expected = tree::listing(&source);
+        host.create();
+        let (_, snapshot) = host.backup("source");
+        host.restore(&snapshot, "restored");
+        host.assert_restored(expected, "restored");
+
+        let replay = |file: &Path, role: &str, executable: &str, location: &str| {
+            let executable =
+                package.join(if host.old { format!("{}-{executable}", host.package) } else { host.package.to_owned() });
+            let mut replay = Command::new(&command);
+            replay.args(["replay", "--location", location]).arg(file).arg("--").arg(executable).arg(role);
+            let played = replay.stdin(Stdio::null()).output().unwrap();
+            let said = String::from_utf8_lossy(&played.stderr);
+            let generation = if host.old { "1.0" } else { "1.1" };
+            let accepted = said.ends_with(&format!(" answered as recorded in generation {generation}\n"));
+            assert!(played.status.success() && accepted, "{}: {said}", file.display());
+        };
+        let [importer, exporter] =
+            ["importer", "exporter"].map(|role| recordings(host, role, &["importer.", "exporter.", "plakar.exporter."]));
+        assert_eq!((importer.len(), exporter.len()), (1, 1));
+        replay(&importer[0], "importer", "importer", &host.location("source"));
+        replay(&exporter[0], "exporter", "exporter", &host.location("again"));
+        let stores = recordings(host, "store", &["store.Store/Create", "store.Store/Put", "store.Store/Get"]);
+        assert_eq!(stores.len(), 3);
+        stores.iter().for_each(|file| replay(file, "store", "storage", &host.location("another store")));
     });
 }

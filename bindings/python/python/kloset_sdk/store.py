@@ -1,0 +1,188 @@
+"""What keeps repositories."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from os import PathLike
+from typing import NamedTuple, TypeAlias
+
+from .config import Config
+from .content import Content
+from .errors import NotSupportedError
+from .location import Flags
+from .source import Source
+
+
+class Resource(IntEnum):
+    """The kinds of objects that a store keeps. Each has a space of names of its own."""
+
+    PACKFILE = 1
+    """The data of backups: large, written once, read by range."""
+    STATE = 2
+    """What is in which packfile: written once."""
+    LOCK = 3
+    """Who is at work: small, listed often, deleted."""
+    ECC_PACKFILE = 4
+    """Error-correcting data of a packfile."""
+    ECC_STATE = 5
+    """Error-correcting data of a state."""
+
+    @property
+    def folder(self) -> str:
+        """The kind's name in lower case, fit for a folder: ``packfile``, ``ecc-state``."""
+        return self.name.lower().replace("_", "-")
+
+
+class Mode(IntFlag):
+    """What may be done with a store."""
+
+    WRITE = 2
+    READ = 4
+    READ_WRITE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An object of a store: its kind, its name, and how it is used."""
+
+    kind: Resource
+    mac: bytes
+    """Its name: 32 bytes, which ``mac.hex()`` makes fit for a file."""
+    hot: bool = False
+    """It is likely to be read soon: where there is fast storage, it belongs there."""
+
+    def __str__(self) -> str:
+        return f"{self.kind.folder} {self.mac.hex()}"
+
+
+class Range(NamedTuple):
+    """A part of an object. It may go past the end."""
+
+    offset: int
+    length: int
+
+
+Names: TypeAlias = Iterable[bytes]
+Later: TypeAlias = "Awaitable[None] | None"
+
+
+class Store(ABC):
+    """A store: it keeps repositories.
+
+    Write the four general calls (`list`, `put`, `get`, `delete`), or the named ones of Plakar's guide, or some of each: a named
+    call that is not written falls back to its general one. Calls come on many threads at once, also for one kind of object.
+    Objects are never changed once they are written. Each method may be an ``async def``; these share one event loop.
+
+    The constructor gets the configuration, and must fail where that is wrong. It creates nothing.
+    """
+
+    origin: str | None = None
+    """Where the data is: a host name, an account. The default is the host's name."""
+    type: str | None = None
+    """What kind of place it is. The default is the location's protocol."""
+    root: str | PathLike[str] | None = None
+    """Where in it. The default is the location's path where it has one, else ``/``."""
+    flags: Flags = Flags(0)
+    """How the host is to treat the location."""
+
+    def __init__(self, config: Config) -> None:
+        """Keep the configuration. Constructors of one's own need not call this."""
+        self.config = config
+
+    @abstractmethod
+    def create(self, config: bytes) -> Later:
+        """Make a new repository whose configuration are these bytes; fail where there is one already."""
+
+    @abstractmethod
+    def open(self) -> bytes | Awaitable[bytes]:
+        """Open the repository and return its configuration, as it was created; `NotFoundError` where there is none."""
+
+    def mode(self) -> Mode | Awaitable[Mode]:
+        """What may be done with it."""
+        return Mode.READ_WRITE
+
+    def size(self) -> int | Awaitable[int | None] | None:
+        """How many bytes it takes, where that is known."""
+        return None
+
+    def list(self, kind: Resource) -> Names | Awaitable[Names]:
+        """The names of all objects of a kind, in any order; only of those that were put as a whole."""
+        raise NotSupportedError("list: not supported by this connector")
+
+    def put(self, object: Object, source: Source) -> Later:
+        """Keep an object: all of it, durably, or nothing.
+
+        An exception from `source` says that the host broke off: nothing of the object may be kept or listed.
+        """
+        raise NotSupportedError("put: not supported by this connector")
+
+    def get(self, object: Object, range: Range | None) -> Content | Awaitable[Content]:
+        """What an object, or a part of it, is read from; `NotFoundError` where there is none."""
+        raise NotSupportedError("get: not supported by this connector")
+
+    def delete(self, object: Object) -> Later:
+        """Remove an object; `NotFoundError` where there is none."""
+        raise NotSupportedError("delete: not supported by this connector")
+
+    def get_states(self) -> Names | Awaitable[Names]:
+        """The names of all states; else `list`."""
+        return self.list(Resource.STATE)
+
+    def put_state(self, mac: bytes, source: Source) -> Later:
+        """Keep a state; else `put`."""
+        return self.put(Object(Resource.STATE, mac), source)
+
+    def get_state(self, mac: bytes) -> Content | Awaitable[Content]:
+        """What a state is read from; else `get`."""
+        return self.get(Object(Resource.STATE, mac), None)
+
+    def delete_state(self, mac: bytes) -> Later:
+        """Remove a state; else `delete`."""
+        return self.delete(Object(Resource.STATE, mac))
+
+    def get_packfiles(self) -> Names | Awaitable[Names]:
+        """The names of all packfiles; else `list`."""
+        return self.list(Resource.PACKFILE)
+
+    def put_packfile(self, mac: bytes, source: Source) -> Later:
+        """Keep a packfile; else `put`."""
+        return self.put(Object(Resource.PACKFILE, mac), source)
+
+    def get_packfile(self, mac: bytes) -> Content | Awaitable[Content]:
+        """What a packfile is read from; else `get`."""
+        return self.get(Object(Resource.PACKFILE, mac), None)
+
+    def get_packfile_blob(self, mac: bytes, range: Range) -> Content | Awaitable[Content]:
+        """What a part of a packfile is read from; else `get`."""
+        return self.get(Object(Resource.PACKFILE, mac), range)
+
+    def delete_packfile(self, mac: bytes) -> Later:
+        """Remove a packfile; else `delete`."""
+        return self.delete(Object(Resource.PACKFILE, mac))
+
+    def get_locks(self) -> Names | Awaitable[Names]:
+        """The names of all locks; else `list`."""
+        return self.list(Resource.LOCK)
+
+    def put_lock(self, mac: bytes, source: Source) -> Later:
+        """Keep a lock; else `put`."""
+        return self.put(Object(Resource.LOCK, mac), source)
+
+    def get_lock(self, mac: bytes) -> Content | Awaitable[Content]:
+        """What a lock is read from; else `get`."""
+        return self.get(Object(Resource.LOCK, mac), None)
+
+    def delete_lock(self, mac: bytes) -> Later:
+        """Remove a lock; else `delete`."""
+        return self.delete(Object(Resource.LOCK, mac))
+
+    def ping(self) -> Later:
+        """Fail if the place where it keeps things cannot be reached."""
+        return None
+
+    def close(self) -> Later:
+        """The host is gone. Called once."""
+        return None

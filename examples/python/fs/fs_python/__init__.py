@@ -1,0 +1,1 @@
+"""A filesystem connector for Plakar: importer, exporter and store in one program."""

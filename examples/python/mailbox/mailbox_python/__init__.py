@@ -1,0 +1,1 @@
+"""A connector for Plakar that backs up an mbox or a Maildir as a tree of messages."""
