@@ -13,6 +13,11 @@ use crate::host::check::{self, Expectations, Found, How, Place, Ran, Role, Selec
 use crate::host::{CommandLine, Error, ErrorKind};
 
 const HELP: &str = "\
+Examples:
+  kloset-sdk check ./fs-c
+  kloset-sdk check --generation 1.0 --failures --junit check.xml ./fs-c
+  kloset-sdk check --only store --skip put-memory ./fs-c store
+
 What is tried:
   Every role that the executable holds: it is started with the role's name (importer,
   exporter, store) as its last argument, unless ARGS hold one. Its location is a directory
