@@ -40,6 +40,7 @@ help:
 	@echo 'make bench-plakar  measure backups and restores with the real plakar'
 	@echo 'make bench-regress measure against an older revision: BASE=REVISION'
 	@echo 'make test-plakar   only what needs the real host: PLAKAR="plakar plakar10", a list of commands'
+	@echo 'make test-check    only the conformance suite; make test-long with those of its checks that take minutes'
 	@echo 'make test-NAME     a part of the tests: $(TESTS)'
 
 # ---- building ---------------------------------------------------------------------------------------------------------------
@@ -200,8 +201,25 @@ lint test-lint: $(PY)/tools/done
 
 PYTHON_CODE = bindings/python/python bindings/python/tests bindings/python/third-party.py examples/python tests/bench-python
 
-test-rust: lib
-	KLOSET_SDK_LIBRARY='$(abspath $(OUT)/lib)' $(CARGO) test -q --release --workspace --exclude system-tests --exclude kloset-sdk-python --features kloset-sdk/command,kloset-sdk-ffi/header
+# All in one build: features that differ would have everything built again.
+IN_RUST = KLOSET_SDK_LIBRARY='$(abspath $(OUT)/lib)' KLOSET_CONNECTORS='$(CONNECTORS)' KLOSET_PEER='$(abspath $(BIN)/peer)' \
+  $(CARGO) test -q --release --workspace --exclude system-tests --exclude kloset-sdk-python --features kloset-sdk/command,kloset-sdk-ffi/header
+
+test-rust: examples $(BIN)/peer
+	$(IN_RUST)
+
+# The conformance suite alone: every check with its fault, the examples, and what the plain connector in Go fails at.
+test-check: examples $(BIN)/peer
+	$(IN_RUST) $(SUITE)
+
+# The same with those checks that take their time.
+test-long: examples $(BIN)/peer
+	KLOSET_FULL=1 $(IN_RUST) $(SUITE)
+
+SUITE = --test every_check --test connectors --test command -- --nocapture
+
+$(BIN)/peer: FORCE
+	cd tests/grpc-go && $(GO) build -o $(abspath $@) ./peer
 
 # Every connector under a grpc-go host: what it must do, and what real hosts said to it.
 test-go: examples package-fs-python $(PY)/bare/done
@@ -247,4 +265,4 @@ clean:
 
 FORCE:
 .PHONY: help build rust command lib examples wheel python python-docs wheels sdist header install package packages demo test needs lint bench bench-regress bench-plakar clean FORCE \
-  $(addprefix package-,$(PACKAGES)) test-lint test-rust test-go test-c test-python test-system test-plakar
+  $(addprefix package-,$(PACKAGES)) test-lint test-rust test-go test-c test-check test-long test-python test-system test-plakar

@@ -74,6 +74,8 @@ pub use emitter::Emitter;
 pub use error::{Context, Error, ErrorKind, Result};
 pub use exporter::{Exporter, Link};
 pub use file_info::{FileInfo, Timestamp};
+#[cfg(feature = "host")]
+pub use host::check::testing;
 pub use importer::{Acknowledgement, Importer};
 pub use location::{Flags, Location};
 pub use mac::Mac;

@@ -39,6 +39,7 @@ static kloset_status init(kloset_call *call, void *user_data, const kloset_confi
 {
         const char *path = kloset_config_path(config);
         struct store *store = calloc(1, sizeof *store);
+        struct stat st;
 
         (void)user_data;
         if (!store)
@@ -49,6 +50,8 @@ static kloset_status init(kloset_call *call, void *user_data, const kloset_confi
         kloset_config_only(config, NULL, 0);
         if (*path != '/')
                 return kloset_failf(call, KLOSET_INVALID, "%s: the repository's place must be an absolute path", path);
+        if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+                return kloset_fail_errno(call, ENOTDIR, path); /* whether there is a repository, open tells */
         store->location = strdup(kloset_config_location(config));
         if (!store->location || root_init(&store->root, path) != 0)
                 return kloset_fail_errno(call, errno, path);

@@ -23,6 +23,7 @@
 //!
 //! What travels is translated in a folder for each generation of the protocol, and nowhere else.
 
+pub mod check;
 #[cfg(feature = "command")]
 pub mod command;
 mod command_line;

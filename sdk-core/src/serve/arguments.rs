@@ -22,7 +22,7 @@ impl Role {
         }
     }
 
-    fn from_name(name: &str) -> Option<Role> {
+    pub(crate) fn from_name(name: &str) -> Option<Role> {
         match name {
             // The manifest's word for it.
             "storage" => Some(Role::Store),

@@ -22,7 +22,11 @@ mod transport;
 mod uploads;
 mod v1_0;
 mod v1_1;
+#[cfg(feature = "host")]
+mod within;
 
 #[cfg(feature = "command")]
 pub(crate) use generation::Generation;
 pub(crate) use life::process;
+#[cfg(feature = "host")]
+pub(crate) use within::within;

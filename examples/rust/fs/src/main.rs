@@ -11,12 +11,15 @@ use std::process::ExitCode;
 use kloset_sdk::{Config, Connector, Context, Result, path};
 
 fn main() -> ExitCode {
+    connector().main()
+}
+
+fn connector() -> Connector {
     Connector::new("fs-rust")
         .version(env!("CARGO_PKG_VERSION"))
         .blocking_importer::<importer::Importer>()
         .blocking_exporter::<exporter::Exporter>()
         .blocking_store::<store::Store>()
-        .main()
 }
 
 /// The location as an absolute, clean path, and no option that nobody would heed.
@@ -57,5 +60,37 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The suite of `kloset-sdk check`, in both generations.
+#[cfg(test)]
+mod conformance {
+    use kloset_sdk::host::Generation;
+    use kloset_sdk::host::check::Role;
+    use kloset_sdk::testing::{self, DIRECTORY, Suite};
+
+    use super::connector;
+
+    #[test]
+    fn the_importer_does_what_plakar_needs() {
+        testing::importer(connector, DIRECTORY);
+    }
+
+    #[test]
+    fn the_exporter_does_what_plakar_needs() {
+        testing::exporter(connector, DIRECTORY);
+    }
+
+    #[test]
+    fn the_store_does_what_plakar_needs() {
+        testing::store(connector, DIRECTORY);
+    }
+
+    #[test]
+    fn each_role_does_what_plakar_1_0_needs() {
+        for role in Role::ALL {
+            Suite::new(connector, role, DIRECTORY).generation(Generation::V1_0).pass();
+        }
     }
 }

@@ -62,12 +62,12 @@ pub(super) struct Arguments {
 
     /// How long a connector may take to answer its first call; default: 30, and at a socket as long as it wants
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
-    timeout: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
 
     /// How long a connector may take to close, and then to end, before it is killed; default: 10, and at a socket as long as
     /// it wants
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
-    exit_timeout: Option<Duration>,
+    pub(super) exit_timeout: Option<Duration>,
 
     /// No progress, no summary
     #[arg(short, long, global = true)]
@@ -105,6 +105,8 @@ Examples:
     /// Put, get, list and delete objects of a store
     #[command(after_help = CONNECTORS)]
     Store(Store),
+    /// Check whether a connector does what Plakar needs
+    Check(super::check::Check),
     /// Stand between a host and a connector, and write down what they say to each other
     Record(Record),
     /// Play the host's side of a recording to a connector, and report the first answer that differs in kind
@@ -162,6 +164,7 @@ impl Command {
             Command::Ls(ls) => ls.json,
             Command::Du(du) => du.json,
             Command::Copy(copy) => copy.json,
+            Command::Check(check) => check.json,
             Command::Store(store) => store.command.common().json,
             Command::Replay(replay) => replay.json,
             Command::Cat(_)

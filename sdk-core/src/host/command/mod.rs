@@ -2,6 +2,7 @@
 
 mod arguments;
 mod cat;
+mod check;
 mod completions;
 mod copy;
 mod du;
@@ -134,6 +135,7 @@ async fn drive(arguments: &Arguments, output: &Arc<Output>) -> Result<(), Stop> 
         Command::Cat(cat) => cat::run(arguments, cat, output).await,
         Command::Du(du) => du::run(arguments, du, output).await,
         Command::Copy(copy) => copy::run(arguments, copy, output).await,
+        Command::Check(check) => check::run(arguments, check, output).await,
         Command::Store(store) => store::run(arguments, &store.command, output).await,
         Command::Replay(replay) => replay::run(arguments, replay, output).await,
         Command::Record(_) | Command::Relay(_) | Command::Show(_) | Command::Completions(_) | Command::Man(_) => {

@@ -141,6 +141,11 @@ impl Output {
         }
     }
 
+    /// Something failed that has been told already.
+    pub(super) fn count_error(&self) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Clears the bar and writes what is still held back.
     pub(super) fn finish(&self) {
         if let Some(bar) = self.bar.get() {

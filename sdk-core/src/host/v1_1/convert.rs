@@ -30,7 +30,7 @@ pub(super) fn location(origin: String, kind: String, root: String, flags: u32) -
 }
 
 /// What a record says; why it says nothing that a host could use, if so.
-pub(super) fn item(record: &wire::Record) -> Result<Item, String> {
+pub(in crate::host) fn item(record: &wire::Record) -> Result<Item, String> {
     let path = record.pathname.clone();
     if !record.error.is_empty() {
         return Ok(Item::Failed { path, message: record.error.clone() });
@@ -64,7 +64,7 @@ pub(super) fn record(item: &Item) -> wire::Record {
     }
 }
 
-pub(super) fn entry_record(entry: &Entry) -> wire::Record {
+pub(in crate::host) fn entry_record(entry: &Entry) -> wire::Record {
     wire::Record {
         has_reader: entry.has_content,
         pathname: entry.path.clone(),

@@ -1,6 +1,6 @@
 //! Generation 1.1 of the protocol, seen from the host.
 
-mod convert;
+pub(super) mod convert;
 mod exporter;
 mod importer;
 mod store;
