@@ -23,7 +23,8 @@ C_EXAMPLES    := fs hello
 C_CONNECTORS  := $(BIN)/fs-c $(BIN)/hello $(BIN)/bench-c
 PY_EXAMPLES   := fs mailbox sqlite
 PACKAGES      := fs-c fs-rust hello $(addsuffix -python,$(PY_EXAMPLES))
-CONNECTORS    := fsc=$(abspath $(BIN)/fs-c);fsrust=$(abspath $(BIN)/fs-rust);fspython=$(abspath target/packages/fs-python/fs-python)
+NATIVE        := fsc=$(abspath $(BIN)/fs-c);fsrust=$(abspath $(BIN)/fs-rust)
+CONNECTORS    := $(NATIVE);fspython=$(abspath target/packages/fs-python/fs-python)
 
 help:
 	@echo 'make demo          build everything and do the main job on real input'
@@ -202,7 +203,7 @@ lint test-lint: $(PY)/tools/done
 PYTHON_CODE = bindings/python/python bindings/python/tests bindings/python/third-party.py examples/python tests/bench-python
 
 # All in one build: features that differ would have everything built again.
-IN_RUST = KLOSET_SDK_LIBRARY='$(abspath $(OUT)/lib)' KLOSET_CONNECTORS='$(CONNECTORS)' KLOSET_PEER='$(abspath $(BIN)/peer)' \
+IN_RUST = KLOSET_SDK_LIBRARY='$(abspath $(OUT)/lib)' KLOSET_CONNECTORS='$(NATIVE)' KLOSET_PEER='$(abspath $(BIN)/peer)' \
   $(CARGO) test -q --release --workspace --exclude system-tests --exclude kloset-sdk-python --features kloset-sdk/command,kloset-sdk-ffi/header
 
 test-rust: examples $(BIN)/peer
