@@ -1,9 +1,10 @@
 //! Which fault is planted.
 
 use std::process::exit;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use fault_tests::FAULTS;
+use tokio::sync::Barrier;
 
 static FAULT: OnceLock<String> = OnceLock::new();
 
@@ -20,4 +21,13 @@ pub(crate) fn set(name: String) {
 pub(crate) fn is(name: &str) -> bool {
     debug_assert!(FAULTS.contains(&name), "{name} is not in the list");
     FAULT.get().is_some_and(|fault| fault == name)
+}
+
+/// With the fault for it: calls wait for each other until there are too many at once, and that is the end of the process.
+pub(crate) async fn die_of_many_calls() {
+    static TOO_MANY: LazyLock<Barrier> = LazyLock::new(|| Barrier::new(41));
+    if is("dies-of-many-calls") {
+        TOO_MANY.wait().await;
+        std::process::abort();
+    }
 }
