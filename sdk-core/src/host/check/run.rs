@@ -11,7 +11,7 @@ use super::stop::{Stop, failed};
 use crate::host::Stderr;
 use crate::host::{CommandLine, Error, ErrorKind, Exporter, Importer, Launch, Store};
 
-/// Which checks are wanted. Each text is a check's name, a group, `group/name`, or a part of a sentence.
+/// Which checks are wanted. Each text is a check's name, a group, `group/name`, or words of a sentence, two or more.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     /// These only; all if there are none.

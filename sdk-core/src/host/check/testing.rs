@@ -95,7 +95,7 @@ impl Suite {
         self
     }
 
-    /// Only these checks: a group, a name, or a part of a sentence.
+    /// Only these checks: a group, a name, or words of a sentence, two or more.
     #[must_use]
     pub fn only(mut self, what: &str) -> Self {
         self.selection.only.push(what.to_owned());

@@ -62,7 +62,7 @@ pub(super) struct Check {
     #[arg(long)]
     full: bool,
 
-    /// Only these: a group, a check, or a part of a sentence; may be given several times
+    /// Only these: a group, a check, or words of a sentence (two or more); may be given several times
     #[arg(long, value_name = "WHAT")]
     only: Vec<String>,
 
