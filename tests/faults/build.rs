@@ -11,7 +11,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let descriptors = protox::compile(["importer.proto", "exporter.proto", "store.proto"], [folder])?;
         let out = out.join(generation);
         std::fs::create_dir_all(&out)?;
-        let generator = tonic_prost_build::configure().out_dir(out).build_client(false).build_transport(false).bytes(".");
+        let mut generator = tonic_prost_build::configure().out_dir(out).build_client(false).build_transport(false).bytes(".");
+        if generation == "v1_0" {
+            for package in ["importer", "exporter"] {
+                generator = generator.extern_path(format!(".{package}.FileInfo"), "crate::wire::plakar::connectors::FileInfo");
+            }
+        }
         generator.compile_fds(descriptors)?;
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! The exporter: writes below a directory.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::symlink;
@@ -14,7 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::fault::is;
-use crate::instance::{self, Open, lock};
+use crate::instance::{self, ONLY, Open, lock};
 use crate::meta;
 use crate::wire::plakar::connectors::{Record, Result as Outcome};
 use crate::wire::plakar::exporter::export_request::Packet;
@@ -32,34 +33,40 @@ static FILES: AtomicUsize = AtomicUsize::new(0);
 static LEAKED: Mutex<Vec<File>> = Mutex::new(Vec::new());
 static HOARD: Mutex<Vec<Bytes>> = Mutex::new(Vec::new());
 
+/// Init, in both generations.
+pub(crate) async fn init(options: bool, config: &HashMap<String, String>) -> Result<PathBuf, Status> {
+    let fits = |path: &Path| {
+        let existing = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+        if existing.is_dir() { Ok(()) } else { Err("it is no directory".into()) }
+    };
+    instance::init(options, config, fits).await
+}
+
 #[tonic::async_trait]
 impl exporter_server::Exporter for Exporter {
     async fn init(&self, request: Request<InitRequest>) -> Result<Response<InitResponse>, Status> {
         let request = request.into_inner();
-        let path = instance::init(request.options.is_some(), &request.config, |path| {
-            let existing = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
-            if existing.is_dir() { Ok(()) } else { Err("it is no directory".into()) }
-        })?;
+        let path = init(request.options.is_some(), &request.config).await?;
         let (origin, r#type, root, flags) = instance::place(&path, EXPORT_XATTR);
         Ok(Response::new(InitResponse { origin, r#type, root, flags }))
     }
 
     async fn ping(&self, _: Request<PingRequest>) -> Result<Response<PingResponse>, Status> {
-        instance::ping()?;
+        instance::ping(ONLY)?;
         Ok(Response::new(PingResponse {}))
     }
 
     type ExportStream = ReceiverStream<Result<ExportResponse, Status>>;
 
     async fn export(&self, request: Request<Streaming<ExportRequest>>) -> Result<Response<Self::ExportStream>, Status> {
-        let root = instance::get()?;
+        let root = instance::get(ONLY)?;
         let (give, results) = mpsc::channel(1024);
         tokio::spawn(export(root, request.into_inner(), give));
         Ok(Response::new(ReceiverStream::new(results)))
     }
 
     async fn close(&self, _: Request<CloseRequest>) -> Result<Response<CloseResponse>, Status> {
-        instance::close().await;
+        instance::close(ONLY).await?;
         Ok(Response::new(CloseResponse {}))
     }
 }
@@ -87,11 +94,35 @@ async fn tell(give: &Sender, record: Record, outcome: Result<(), String>) -> boo
 }
 
 /// A file whose content is coming.
-struct Coming {
+pub(crate) struct Coming {
     record: Record,
     file: Result<(File, PathBuf), String>,
+    announced: u64,
     taken: u64,
     keep: Vec<u8>,
+}
+
+impl Coming {
+    pub(crate) fn begin(root: &Path, record: Record, announced: u64) -> Self {
+        Coming { file: begin(root, &record), record, announced, taken: 0, keep: Vec::new() }
+    }
+
+    /// Less came than was announced.
+    pub(crate) fn is_short(&self) -> bool {
+        self.taken < self.announced
+    }
+
+    /// Nothing more comes, and it is not whole: it is not kept, unless that is the fault.
+    pub(crate) fn cut(self, root: &Path, keep: bool) -> Record {
+        if let Ok((_, temporary)) = &self.file {
+            if keep {
+                let _ = fs::rename(temporary, at(root, &self.record.pathname).unwrap_or_default());
+            } else if !is("writes-in-place") {
+                let _ = fs::remove_file(temporary);
+            }
+        }
+        self.record
+    }
 }
 
 async fn export(root: PathBuf, mut packets: Streaming<ExportRequest>, give: Sender) {
@@ -110,14 +141,9 @@ async fn export(root: PathBuf, mut packets: Streaming<ExportRequest>, give: Send
             ended => {
                 if let Some(cut) = coming.take() {
                     let whole = is("cut-files-are-fine");
-                    if let Ok((_, temporary)) = &cut.file {
-                        if is("keeps-cut-files") && ended.is_ok() || is("keeps-cancelled-files") && ended.is_err() {
-                            let _ = fs::rename(temporary, at(&root, &cut.record.pathname).unwrap_or_default());
-                        } else if !is("writes-in-place") {
-                            let _ = fs::remove_file(temporary);
-                        }
-                    }
-                    tell(&give, cut.record, if whole { Ok(()) } else { Err("the host broke the file off".into()) }).await;
+                    let keep = is("keeps-cut-files") && ended.is_ok() || is("keeps-cancelled-files") && ended.is_err();
+                    let record = cut.cut(&root, keep);
+                    tell(&give, record, if whole { Ok(()) } else { Err("the host broke the file off".into()) }).await;
                 }
                 if ended.is_err() {
                     return;
@@ -133,8 +159,8 @@ async fn export(root: PathBuf, mut packets: Streaming<ExportRequest>, give: Send
                     return;
                 }
                 if record.has_reader {
-                    let file = begin(&root, &record);
-                    coming = Some(Coming { record, file, taken: 0, keep: Vec::new() });
+                    let announced = record.file_info.as_ref().map_or(0, |info| info.size.max(0) as u64);
+                    coming = Some(Coming::begin(&root, record, announced));
                     continue;
                 }
                 let directory = mode(&record) & meta::DIRECTORY != 0;
@@ -189,7 +215,7 @@ fn mode(record: &Record) -> u32 {
 }
 
 /// Where a path leads; an error where it leads out, also through a symbolic link.
-fn at(root: &Path, pathname: &str) -> Result<PathBuf, String> {
+pub(crate) fn at(root: &Path, pathname: &str) -> Result<PathBuf, String> {
     let pathname = if is("cuts-at-nul") { pathname.split('\0').next().unwrap_or_default() } else { pathname };
     if pathname.contains('\0') {
         return Err(format!("{pathname:?} holds a NUL"));
@@ -218,7 +244,7 @@ fn at(root: &Path, pathname: &str) -> Result<PathBuf, String> {
 }
 
 /// Makes what has no content.
-fn make(root: &Path, record: &Record) -> Result<(), String> {
+pub(crate) fn make(root: &Path, record: &Record) -> Result<(), String> {
     let text = |error: std::io::Error| format!("{}: {error}", record.pathname);
     let mut path = at(root, &record.pathname)?;
     let Some(info) = &record.file_info else { return Err("a record without file information".into()) };
@@ -267,7 +293,7 @@ fn begin(root: &Path, record: &Record) -> Result<(File, PathBuf), String> {
     Ok((file, temporary))
 }
 
-fn take(coming: &mut Coming, chunk: Bytes) {
+pub(crate) fn take(coming: &mut Coming, chunk: Bytes) {
     coming.taken += chunk.len() as u64;
     if is("keeps-all-in-memory") {
         lock(&HOARD).push(Bytes::from(chunk.to_vec()));
@@ -276,7 +302,7 @@ fn take(coming: &mut Coming, chunk: Bytes) {
         coming.keep.extend_from_slice(&chunk);
         return;
     }
-    let announced = coming.record.file_info.as_ref().map_or(0, |info| info.size.max(0) as u64);
+    let announced = coming.announced;
     let mut chunk = chunk;
     if is("trusts-sizes") && coming.taken > announced {
         chunk.truncate(chunk.len().saturating_sub((coming.taken - announced) as usize));
@@ -291,8 +317,8 @@ fn take(coming: &mut Coming, chunk: Bytes) {
     }
 }
 
-fn finish(root: &Path, coming: Coming) -> Result<(), String> {
-    let Coming { record, file, keep, taken } = coming;
+pub(crate) fn finish(root: &Path, coming: Coming) -> Result<(), String> {
+    let Coming { record, file, keep, taken, .. } = coming;
     let path = at(root, &record.pathname)?;
     if record.is_xattr {
         file?;
@@ -303,8 +329,9 @@ fn finish(root: &Path, coming: Coming) -> Result<(), String> {
         return set.map_err(|error| error.to_string());
     }
     let (file, temporary) = file?;
-    let info = record.file_info.unwrap_or_default();
-    let second = is("empty-second-names") && info.nlink > 1 && path.ends_with("second");
+    let info = record.file_info;
+    let several = info.as_ref().is_some_and(|info| info.nlink > 1);
+    let second = is("empty-second-names") && several && path.ends_with("second");
     if second {
         let _ = file.set_len(0);
     }
@@ -326,5 +353,6 @@ fn finish(root: &Path, coming: Coming) -> Result<(), String> {
             format!("{}: {error}", path.display())
         })?;
     }
-    meta::set(&path, &info).map_err(|error| format!("{}: {error}", path.display()))
+    // Generation 1.0 tells them in a call of its own.
+    info.map_or(Ok(()), |info| meta::set(&path, &info)).map_err(|error| format!("{}: {error}", path.display()))
 }

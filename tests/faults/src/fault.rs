@@ -31,3 +31,11 @@ pub(crate) async fn die_of_many_calls() {
         std::process::abort();
     }
 }
+
+/// With the fault for it: puts wait for each other until so many have begun, so that what they do to each other is done.
+pub(crate) async fn begin_together(fault: &str, number: usize) {
+    static BEGUN: OnceLock<Barrier> = OnceLock::new();
+    if is(fault) {
+        BEGUN.get_or_init(|| Barrier::new(number)).wait().await;
+    }
+}

@@ -1,6 +1,6 @@
 //! The importer: a directory as it is.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -8,15 +8,16 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::fault::{self, is};
-use crate::instance::{self, Open, lock};
+use crate::instance::{self, ONLY, Open, lock};
 use crate::meta;
 use crate::wire::importer::importer_server;
 use crate::wire::importer::{
@@ -27,7 +28,7 @@ use crate::wire::plakar::connectors::Record;
 
 pub(crate) struct Importer;
 
-type Sender<T> = mpsc::Sender<Result<T, Status>>;
+pub(crate) type Sender<T> = mpsc::Sender<Result<T, Status>>;
 
 /// What Init was told.
 static WISHES: Mutex<(Vec<String>, bool)> = Mutex::new((Vec::new(), false));
@@ -36,45 +37,90 @@ static LISTED: Mutex<Option<HashSet<String>>> = Mutex::new(None);
 static LEAKED: Mutex<Vec<File>> = Mutex::new(Vec::new());
 static HOARD: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 static SCANS: AtomicUsize = AtomicUsize::new(0);
+/// Contents that the host has said to be done with, in generation 1.0.
+static DONE: Mutex<Option<HashSet<String>>> = Mutex::new(None);
 static LAST: Mutex<Option<PathBuf>> = Mutex::new(None);
 static CANCELLED: AtomicBool = AtomicBool::new(false);
 static SCAN_OVER: AtomicBool = AtomicBool::new(false);
 static CURSOR: Mutex<Option<(File, String)>> = Mutex::new(None);
 static ONE_OPEN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
+/// Init, in both generations.
+pub(crate) async fn init(options: bool, config: &HashMap<String, String>, wishes: (Vec<String>, bool)) -> Result<PathBuf, Status> {
+    let path = instance::init(options, config, |path| match fs::read_dir(path) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    })
+    .await?;
+    if is("locks-the-source") {
+        let lock = path.with_extension("lock");
+        if let Ok(owner) = fs::read_to_string(&lock)
+            && Path::new(&format!("/proc/{owner}")).exists()
+            && owner != std::process::id().to_string()
+        {
+            return Err(Status::aborted("another process reads here"));
+        }
+        let _ = fs::write(lock, std::process::id().to_string());
+    }
+    *lock(&WISHES) = wishes;
+    Ok(path)
+}
+
+/// Opens what was listed, in both generations.
+pub(crate) async fn open<T: Send + 'static>(record: Record, message: fn(Bytes) -> T) -> Result<ReceiverStream<Result<T, Status>>, Status> {
+    if is("hangs-after-a-cancel") {
+        // What was cancelled is seen to be.
+        while instance::sending() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        if CANCELLED.load(SeqCst) {
+            std::future::pending::<()>().await;
+        }
+    }
+    if is("opens-after-the-scan") {
+        while !SCAN_OVER.load(SeqCst) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    fault::die_of_many_calls().await;
+    let content = content(&record)?;
+    let (give, chunks) = mpsc::channel(2);
+    tokio::spawn(send(record, content, message, give));
+    Ok(ReceiverStream::new(chunks))
+}
+
+/// The host is done with a content, in generation 1.0.
+pub(crate) fn close_reader(pathname: String) -> Result<(), Status> {
+    if is("refuses-close-reader") {
+        return Err(Status::unimplemented("nothing is ever closed here"));
+    }
+    if is("keeps-closed-readers") {
+        lock(&LEAKED).extend(File::open(&pathname));
+    }
+    lock(&DONE).get_or_insert_default().insert(pathname);
+    Ok(())
+}
+
 #[tonic::async_trait]
 impl importer_server::Importer for Importer {
     async fn init(&self, request: Request<InitRequest>) -> Result<Response<InitResponse>, Status> {
         let request = request.into_inner();
-        let path = instance::init(request.options.is_some(), &request.config, |path| match fs::read_dir(path) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(error.to_string()),
-        })?;
-        if is("locks-the-source") {
-            let lock = path.with_extension("lock");
-            if let Ok(owner) = fs::read_to_string(&lock)
-                && Path::new(&format!("/proc/{owner}")).exists()
-                && owner != std::process::id().to_string()
-            {
-                return Err(Status::aborted("another process reads here"));
-            }
-            let _ = fs::write(lock, std::process::id().to_string());
-        }
+        let with_options = request.options.is_some();
         let options = request.options.unwrap_or_default();
-        *lock(&WISHES) = (options.excludes, options.noxattr);
+        let path = init(with_options, &request.config, (options.excludes, options.noxattr)).await?;
         let (origin, r#type, root, flags) = instance::place(&path, 0);
         Ok(Response::new(InitResponse { origin, r#type, root, flags }))
     }
 
     async fn ping(&self, _: Request<PingRequest>) -> Result<Response<PingResponse>, Status> {
-        instance::ping()?;
+        instance::ping(ONLY)?;
         Ok(Response::new(PingResponse {}))
     }
 
     type ImportStream = ReceiverStream<Result<ImportResponse, Status>>;
 
     async fn import(&self, request: Request<Streaming<ImportRequest>>) -> Result<Response<Self::ImportStream>, Status> {
-        let root = instance::get()?;
+        let root = instance::get(ONLY)?;
         let (give, records) = mpsc::channel(64);
         tokio::spawn(import(root, request.into_inner(), give));
         Ok(Response::new(ReceiverStream::new(records)))
@@ -83,79 +129,39 @@ impl importer_server::Importer for Importer {
     type OpenStream = ReceiverStream<Result<OpenResponse, Status>>;
 
     async fn open(&self, request: Request<OpenRequest>) -> Result<Response<Self::OpenStream>, Status> {
-        instance::get()?;
+        instance::get(ONLY)?;
         let record = request.into_inner().record.unwrap_or_default();
-        if is("hangs-after-a-cancel") && CANCELLED.load(SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        if is("opens-after-the-scan") {
-            while !SCAN_OVER.load(SeqCst) {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            }
-        }
-        fault::die_of_many_calls().await;
-        let content = content(&record)?;
-        let (give, chunks) = mpsc::channel(2);
-        tokio::spawn(send(record, content, give));
-        Ok(Response::new(ReceiverStream::new(chunks)))
+        open(record, |chunk| OpenResponse { chunk }).await.map(Response::new)
     }
 
     async fn close(&self, _: Request<CloseRequest>) -> Result<Response<CloseResponse>, Status> {
-        instance::close().await;
+        instance::close(ONLY).await?;
         Ok(Response::new(CloseResponse {}))
     }
 }
 
-async fn import(root: PathBuf, mut results: Streaming<ImportRequest>, give: Sender<ImportResponse>) {
-    let _one = instance::one_at_a_time().await;
-    if is("hangs-after-a-cancelled-scan") && CANCELLED.load(SeqCst) {
-        std::future::pending::<()>().await;
-    }
-    let open = Open::new();
-    SCAN_OVER.store(false, SeqCst);
+/// Lists everything, in both generations, with a permit for each record if there are any; says whether the host took it to the end.
+pub(crate) async fn list<T>(
+    root: PathBuf,
+    noxattr: bool,
+    give: &Sender<T>,
+    message: fn(Record) -> T,
+    permits: Option<&Semaphore>,
+) -> bool {
     if is("leaks-memory") {
         lock(&HOARD).push(vec![1; 4 << 20]);
     }
+    SCAN_OVER.store(false, SeqCst);
     let again = SCANS.fetch_add(1, SeqCst);
     let (found, mut records) = mpsc::channel(64);
-    let (excludes, noxattr) = lock(&WISHES).clone();
+    let (excludes, unwanted) = lock(&WISHES).clone();
+    let noxattr = (noxattr || unwanted) && !is("attributes-all-the-same");
     lock(&LISTED).get_or_insert_default();
     let walked = tokio::task::spawn_blocking(move || {
         if is("scans-once") && again > 0 {
             return;
         }
-        walk(&root, &excludes, noxattr && !is("attributes-all-the-same"), &mut |record| found.blocking_send(record).is_ok());
-    });
-    let answers = give.clone();
-    let acknowledged = Arc::new(tokio::sync::Semaphore::new(0));
-    let permits = acknowledged.clone();
-    let taking = tokio::spawn(async move {
-        let mut expected = Vec::new();
-        loop {
-            match results.message().await {
-                Ok(Some(message)) => {
-                    permits.add_permits(1);
-                    let result = message.result.unwrap_or_default();
-                    let path = result.header.unwrap_or_default().pathname;
-                    if is("gives-up-at-an-error") && !result.error.is_empty() {
-                        let _ = answers.send(Err(Status::aborted("the host had an error"))).await;
-                        return;
-                    }
-                    if is("results-in-order") {
-                        if expected.last().is_some_and(|last: &String| *last > path) {
-                            let _ = answers.send(Err(Status::aborted("a result came out of turn"))).await;
-                            return;
-                        }
-                        expected.push(path);
-                    }
-                }
-                Ok(None) => return,
-                Err(_) => {
-                    CANCELLED.store(true, SeqCst);
-                    return;
-                }
-            }
-        }
+        walk(&root, &excludes, noxattr, &mut |record| found.blocking_send(record).is_ok());
     });
     let mut sent = 0;
     while let Some(record) = records.recv().await {
@@ -166,18 +172,68 @@ async fn import(root: PathBuf, mut results: Streaming<ImportRequest>, give: Send
         if let Some(key) = listed {
             lock(&LISTED).get_or_insert_default().insert(key);
         }
-        if give.send(Ok(ImportResponse { record: Some(record), finished: false })).await.is_err() {
+        if give.send(Ok(message(record))).await.is_err() {
             CANCELLED.store(true, SeqCst);
-            open.cut();
-            return;
+            return false;
         }
         sent += 1;
-        if is("waits-for-each-result") {
-            let _ = acknowledged.acquire().await.map(|permit| permit.forget());
+        if let Some(permits) = permits.filter(|_| is("waits-for-each-result")) {
+            let _ = permits.acquire().await.map(|permit| permit.forget());
         }
     }
+    drop(records);
     let _ = walked.await;
     SCAN_OVER.store(true, SeqCst);
+    true
+}
+
+/// Before a scan: with the fault, one comes after a cancelled one never.
+pub(crate) async fn hang_after_a_cancelled_scan() {
+    if is("hangs-after-a-cancelled-scan") {
+        instance::quiet().await;
+        if CANCELLED.load(SeqCst) {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+async fn import(root: PathBuf, mut results: Streaming<ImportRequest>, give: Sender<ImportResponse>) {
+    let _one = instance::one_at_a_time().await;
+    hang_after_a_cancelled_scan().await;
+    let open = Open::new();
+    let answers = give.clone();
+    let acknowledged = Arc::new(Semaphore::new(0));
+    let permits = acknowledged.clone();
+    // Says whether the host has ended its results as it should.
+    let taking = tokio::spawn(async move {
+        let mut expected = Vec::new();
+        loop {
+            match results.message().await {
+                Ok(Some(message)) => {
+                    permits.add_permits(1);
+                    let result = message.result.unwrap_or_default();
+                    let path = result.header.unwrap_or_default().pathname;
+                    if is("gives-up-at-an-error") && !result.error.is_empty() {
+                        let _ = answers.send(Err(Status::aborted("the host had an error"))).await;
+                        return true;
+                    }
+                    if is("results-in-order") {
+                        if expected.last().is_some_and(|last: &String| *last > path) {
+                            let _ = answers.send(Err(Status::aborted("a result came out of turn"))).await;
+                            return true;
+                        }
+                        expected.push(path);
+                    }
+                }
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+    });
+    let message = |record| ImportResponse { record: Some(record), finished: false };
+    if !list(root, false, &give, message, Some(&acknowledged)).await {
+        return open.cut();
+    }
     if !is("never-finished") {
         let _ = give.send(Ok(ImportResponse { record: None, finished: true })).await;
     }
@@ -188,13 +244,13 @@ async fn import(root: PathBuf, mut results: Streaming<ImportRequest>, give: Send
     if is("ends-before-the-results") {
         taking.abort();
     } else if !is("never-finished") {
-        tokio::select! {
-            _ = taking => {}
-            () = give.closed() => {
-                CANCELLED.store(true, SeqCst);
-                open.cut();
-                return;
-            }
+        let whole = tokio::select! {
+            whole = taking => whole.unwrap_or(false),
+            () = give.closed() => false,
+        };
+        if !whole {
+            CANCELLED.store(true, SeqCst);
+            return open.cut();
         }
     }
     if is("import-ends-with-an-error") {
@@ -239,6 +295,7 @@ fn walk(root: &Path, excludes: &[String], noxattr: bool, give: &mut dyn FnMut(Re
             continue;
         }
         if let Err(error) = fs::read_dir(&path)
+            && !is("skips-unreadable-directories")
             && !failed(&path, &error, give)
         {
             return;
@@ -355,7 +412,13 @@ fn content(record: &Record) -> Result<Content, Status> {
     {
         return Ok(Content::Bytes(meta::xattr(&path, name).map_err(absent)?));
     }
+    if is("empty-after-close") && lock(&DONE).as_ref().is_some_and(|done| done.contains(&record.pathname)) {
+        return Ok(Content::Bytes(Vec::new()));
+    }
     let file = match File::open(&path) {
+        Err(error) if is("unreadable-is-empty") && error.kind() == std::io::ErrorKind::PermissionDenied => {
+            return Ok(Content::Bytes(Vec::new()));
+        }
         Err(_) if is("dies-of-vanished-files") => std::process::abort(),
         Err(_) if is("missing-is-empty") => return Ok(Content::Bytes(Vec::new())),
         file => file.map_err(absent)?,
@@ -377,7 +440,7 @@ fn content(record: &Record) -> Result<Content, Status> {
     Ok(Content::File(file, length))
 }
 
-async fn send(record: Record, content: Content, give: Sender<OpenResponse>) {
+async fn send<T>(record: Record, content: Content, message: fn(Bytes) -> T, give: Sender<T>) {
     const CHUNK: usize = 1 << 20;
     let _one = if is("one-open-at-a-time") { Some(ONE_OPEN.lock().await) } else { None };
     let mut left = Vec::new();
@@ -388,7 +451,8 @@ async fn send(record: Record, content: Content, give: Sender<OpenResponse>) {
         }
         Content::File(file, length) => (Some(file), length),
     };
-    let chunk = |bytes: Vec<u8>| Ok(OpenResponse { chunk: Bytes::from(bytes) });
+    let chunk = |bytes: Vec<u8>| Ok(message(Bytes::from(bytes)));
+    let sending = instance::Sending::new();
     if is("reads-all-ahead")
         && let Some(mut file) = file.take()
     {
@@ -442,7 +506,7 @@ async fn send(record: Record, content: Content, give: Sender<OpenResponse>) {
             return;
         }
         taken += buffer.len() as u64;
-        instance::send_begins();
+        sending.begun();
         if give.send(chunk(buffer)).await.is_err() {
             CANCELLED.store(true, SeqCst);
             if is("leaks-on-cancel")

@@ -1,5 +1,6 @@
-//! The one instance that a process holds, and what is going on in it.
+//! The instances that a process holds, and what is going on in them. In generation 1.1 there is one at a time.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::exit;
@@ -10,8 +11,18 @@ use tonic::{Code, Status};
 
 use crate::fault::is;
 
-static MADE: Mutex<Option<PathBuf>> = Mutex::new(None);
-static CLOSED: AtomicBool = AtomicBool::new(false);
+/// What generation 1.1 has in the place of a cookie.
+pub(crate) const ONLY: &str = "";
+
+struct Instance {
+    path: PathBuf,
+    closed: bool,
+}
+
+static INSTANCES: Mutex<Vec<Instance>> = Mutex::new(Vec::new());
+/// An Init, or a Close, is under way.
+static IN_INIT: AtomicBool = AtomicBool::new(false);
+static IN_CLOSE: AtomicBool = AtomicBool::new(false);
 static STREAMS: AtomicUsize = AtomicUsize::new(0);
 static SENDING: AtomicUsize = AtomicUsize::new(0);
 
@@ -21,16 +32,49 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Whether Init has succeeded, Close came, and streams were open.
 pub(crate) fn state() -> (bool, bool, bool) {
-    (lock(&MADE).is_some(), CLOSED.load(SeqCst), STREAMS.load(SeqCst) > 0)
+    let instances = lock(&INSTANCES);
+    (!instances.is_empty(), instances.last().is_some_and(|last| last.closed), STREAMS.load(SeqCst) > 0)
 }
 
-/// Whether a content was being sent.
+/// Whether the host went while it waited for Init, or for Close.
+pub(crate) fn unanswered() -> (bool, bool) {
+    (IN_INIT.load(SeqCst), IN_CLOSE.load(SeqCst))
+}
+
+/// Waits until no stream is open.
+pub(crate) async fn quiet() {
+    while STREAMS.load(SeqCst) > 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+}
+
+/// Whether a content is being sent.
 pub(crate) fn sending() -> bool {
     SENDING.load(SeqCst) > 0
 }
 
-pub(crate) fn send_begins() {
-    SENDING.fetch_add(1, SeqCst);
+/// A content that is being sent, from its first chunk on.
+pub(crate) struct Sending(Cell<bool>);
+
+impl Sending {
+    pub(crate) fn new() -> Self {
+        Sending(Cell::new(false))
+    }
+
+    pub(crate) fn begun(&self) {
+        if !self.0.replace(true) {
+            SENDING.fetch_add(1, SeqCst);
+        }
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        // With the fault, what was being sent when the host went is not over.
+        if self.0.get() && !is("survives-a-broken-pipe") {
+            SENDING.fetch_sub(1, SeqCst);
+        }
+    }
 }
 
 /// A stream that has begun: to the end of the process it counts as one, should it never end.
@@ -49,7 +93,7 @@ impl Open {
 
     /// The host has broken it off.
     pub(crate) fn cut(self) {
-        if !is("stays-in-a-call") {
+        if !is("stays-in-a-call") && !is("survives-its-host") {
             self.done();
         }
     }
@@ -76,11 +120,15 @@ fn refused(code: Code, text: String) -> Status {
 }
 
 /// What Init does in every role. `fits` says what is wrong with a path.
-pub(crate) fn init(
+pub(crate) async fn init(
     options: bool,
     config: &HashMap<String, String>,
     fits: impl FnOnce(&Path) -> Result<(), String>,
 ) -> Result<PathBuf, Status> {
+    if is("stays-in-init") {
+        IN_INIT.store(true, SeqCst);
+        std::future::pending::<()>().await;
+    }
     if is("refuses-everything") {
         return Err(Status::invalid_argument("no"));
     }
@@ -94,7 +142,7 @@ pub(crate) fn init(
     if is("refuses-passphrases") && config.contains_key("passphrase") {
         return Err(Status::invalid_argument("there is no option passphrase"));
     }
-    if is("dies-at-second-init") && lock(&MADE).is_some() {
+    if is("dies-at-second-init") && !lock(&INSTANCES).is_empty() {
         std::process::abort();
     }
     if !options && !is("accepts-no-options") {
@@ -120,8 +168,7 @@ pub(crate) fn init(
             .stdout(std::process::Stdio::null())
             .spawn();
     }
-    *lock(&MADE) = Some(path.clone());
-    CLOSED.store(false, SeqCst);
+    lock(&INSTANCES).push(Instance { path: path.clone(), closed: false });
     Ok(path)
 }
 
@@ -138,46 +185,68 @@ pub(crate) fn clean(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
+/// What the latest Init gives to tell its instance by.
+pub(crate) fn cookie() -> String {
+    lock(&INSTANCES).len().to_string()
+}
+
+/// Which instance a call means, and whether it was closed; none before Init.
+fn find(cookie: &str) -> Result<Option<(usize, PathBuf, bool)>, Status> {
+    let instances = lock(&INSTANCES);
+    let Some(last) = instances.len().checked_sub(1) else { return Ok(None) };
+    let at = match cookie.parse::<usize>() {
+        _ if cookie == ONLY || is("mixes-instances") => last,
+        Ok(number @ 1..) if number <= instances.len() => number - 1,
+        _ if is("takes-any-cookie") => last,
+        _ => return Err(Status::invalid_argument(format!("Init never gave the cookie {cookie:?}"))),
+    };
+    Ok(Some((at, instances[at].path.clone(), instances[at].closed)))
+}
+
 /// The instance, where a call may be served.
-pub(crate) fn get() -> Result<PathBuf, Status> {
-    if CLOSED.load(SeqCst) && !is("serves-after-close") {
-        return Err(Status::failed_precondition("the instance was closed"));
-    }
-    match lock(&MADE).clone() {
-        Some(path) => Ok(path),
-        None if is("serves-before-init") => Ok(PathBuf::from("/nowhere")),
+pub(crate) fn get(cookie: &str) -> Result<PathBuf, Status> {
+    match find(cookie)? {
+        Some((_, _, true)) if !is("serves-after-close") => Err(Status::failed_precondition("the instance was closed")),
+        Some((_, path, _)) => Ok(path),
+        None if is("serves-before-init") => Ok(PathBuf::from(NOWHERE)),
         None => Err(Status::failed_precondition("Init has not come yet")),
     }
 }
 
+/// Where an instance is that was never made.
+pub(crate) const NOWHERE: &str = "/nowhere";
+
 /// The instance of a store: the host deletes its lock after Close.
-pub(crate) fn get_store() -> Result<PathBuf, Status> {
-    if CLOSED.load(SeqCst)
-        && !is("refuses-after-close")
-        && let Some(path) = lock(&MADE).clone()
-    {
-        return Ok(path);
+pub(crate) fn get_store(cookie: &str) -> Result<PathBuf, Status> {
+    match find(cookie)? {
+        Some((_, path, true)) if !is("refuses-after-close") => Ok(path),
+        _ => get(cookie),
     }
-    get()
 }
 
-pub(crate) fn ping() -> Result<(), Status> {
+pub(crate) fn ping(cookie: &str) -> Result<PathBuf, Status> {
     if is("ping-fails") {
         return Err(Status::internal("no"));
     }
-    get().map(drop)
+    get(cookie)
 }
 
-pub(crate) async fn close() {
-    if is("dies-at-second-close") && CLOSED.load(SeqCst) || is("dies-at-close-without-init") && lock(&MADE).is_none() {
+pub(crate) async fn close(cookie: &str) -> Result<(), Status> {
+    if is("stays-in-close") {
+        IN_CLOSE.store(true, SeqCst);
+        std::future::pending::<()>().await;
+    }
+    let found = find(cookie)?;
+    if is("dies-at-second-close") && matches!(found, Some((_, _, true))) || is("dies-at-close-without-init") && found.is_none() {
         std::process::abort();
     }
     if is("close-waits") {
-        while STREAMS.load(SeqCst) > 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        quiet().await;
     }
-    CLOSED.store(true, SeqCst);
+    for (at, instance) in lock(&INSTANCES).iter_mut().enumerate() {
+        instance.closed |= is("closes-all-instances") || found.as_ref().is_some_and(|(this, ..)| *this == at);
+    }
+    Ok(())
 }
 
 /// What Init answers: origin, type, root, flags.

@@ -1,5 +1,7 @@
 //! A filesystem connector over tonic's plain server, without the SDK, that does everything right, or one thing wrong on purpose:
-//! `faulty [importer|exporter|store] [--fault NAME]`. `faulty --faults` lists what it can do wrong.
+//! `faulty [importer|exporter|store] [--protocol 1.0] [--fault NAME]`. `faulty --faults` lists what it can do wrong.
+//!
+//! All of it runs on one thread: what is woken first runs first, so that no fault shows by luck only.
 
 mod exporter;
 mod fault;
@@ -7,6 +9,7 @@ mod importer;
 mod instance;
 mod meta;
 mod store;
+mod v1_0;
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -31,6 +34,17 @@ use wire::store::store_server::StoreServer;
 /// Code generated from the `.proto` files.
 #[allow(missing_docs, unreachable_pub, clippy::all)]
 mod wire {
+    pub mod v1_0 {
+        pub mod importer {
+            include!(concat!(env!("OUT_DIR"), "/v1_0/importer.rs"));
+        }
+        pub mod exporter {
+            include!(concat!(env!("OUT_DIR"), "/v1_0/exporter.rs"));
+        }
+        pub mod store {
+            include!(concat!(env!("OUT_DIR"), "/v1_0/store.rs"));
+        }
+    }
     pub mod importer {
         include!(concat!(env!("OUT_DIR"), "/v1_1/importer.rs"));
     }
@@ -48,12 +62,13 @@ mod wire {
 }
 
 fn main() {
-    let mut role = None;
+    let (mut role, mut v1_0) = (None, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--faults" => return fault_tests::FAULTS.iter().for_each(|name| println!("{name}")),
             "--fault" => fault::set(arguments.next().unwrap_or_default()),
+            "--protocol" => v1_0 = arguments.next().is_some_and(|generation| generation == "1.0"),
             _ => role = Some(argument),
         }
     }
@@ -64,15 +79,19 @@ fn main() {
     if is("prints-at-start") {
         println!("faulty {role} is up");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("a runtime");
-    runtime.block_on(serve(&role));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(serve(&role, v1_0));
     end();
 }
 
 /// The host is gone.
 fn end() {
     let (made, closed, busy) = instance::state();
+    let (in_init, in_close) = instance::unanswered();
     let stays = is("stays-unspoken") && !made
+        || is("stays-in-init") && in_init
+        || is("stays-in-close") && in_close
+        || is("survives-its-host") && busy && std::io::stdout().write_all(b"?\n").is_err()
         || is("stays-idle") && made && !closed && !busy
         || is("stays-in-a-call") && busy
         || is("survives-a-broken-pipe") && instance::sending();
@@ -81,17 +100,13 @@ fn end() {
             std::thread::park();
         }
     }
-    if is("keeps-cut-puts") {
-        // What keeps them is still at work.
-        std::thread::sleep(std::time::Duration::from_millis(300));
-    }
     if is("aborts-at-the-end") && !closed {
         std::process::abort();
     }
     exit(if is("exit-code-1") { 1 } else { 0 });
 }
 
-async fn serve(role: &str) {
+async fn serve(role: &str, v1_0: bool) {
     if !is("dies-of-interrupts") {
         tokio::spawn(async { while tokio::signal::ctrl_c().await.is_ok() {} });
     }
@@ -102,11 +117,14 @@ async fn serve(role: &str) {
             }
         });
     }
-    let server = match role {
-        "importer" => Server::Importer(ImporterServer::new(importer::Importer)),
-        "exporter" => Server::Exporter(ExporterServer::new(exporter::Exporter)),
-        "store" | "storage" => Server::Store(StoreServer::new(store::Store)),
-        other => {
+    let server = match (role, v1_0) {
+        ("importer", false) => Server::Importer(ImporterServer::new(importer::Importer)),
+        ("exporter", false) => Server::Exporter(ExporterServer::new(exporter::Exporter)),
+        ("store" | "storage", false) => Server::Store(StoreServer::new(store::Store)),
+        ("importer", true) => Server::Importer10(v1_0::ImporterServer::new(importer::Importer)),
+        ("exporter", true) => Server::Exporter10(v1_0::ExporterServer::new(exporter::Exporter)),
+        ("store" | "storage", true) => Server::Store10(v1_0::StoreServer::new(store::Store)),
+        (other, _) => {
             eprintln!("faulty: {other:?} is no role");
             exit(2);
         }
@@ -118,6 +136,10 @@ async fn serve(role: &str) {
             let listener = tokio::net::UnixListener::bind(path).expect("a socket");
             connection(server, listener.accept().await.expect("a host").0).await;
         }
+    }
+    if is("keeps-cut-puts") {
+        // What keeps them is still at work.
+        instance::quiet().await;
     }
 }
 
@@ -139,6 +161,9 @@ enum Server {
     Importer(ImporterServer<importer::Importer>),
     Exporter(ExporterServer<exporter::Exporter>),
     Store(StoreServer<store::Store>),
+    Importer10(v1_0::ImporterServer<importer::Importer>),
+    Exporter10(v1_0::ExporterServer<exporter::Exporter>),
+    Store10(v1_0::StoreServer<store::Store>),
 }
 
 /// A request's body in which a reset by the host is an error. tonic takes it for the end, and what was cut would look complete.
@@ -186,11 +211,14 @@ impl Service<http::Request<Incoming>> for Server {
         let mut server = self.clone();
         Box::pin(async move {
             // Those two are answered at once and go on for long: they see to it themselves.
-            let _one = if matches!(method.as_str(), "Import" | "Export") { None } else { instance::one_at_a_time().await };
+            let _one = if matches!(method.as_str(), "Import" | "Export" | "Scan") { None } else { instance::one_at_a_time().await };
             match &mut server {
                 Server::Importer(server) => server.call(request).await,
                 Server::Exporter(server) => server.call(request).await,
                 Server::Store(server) => server.call(request).await,
+                Server::Importer10(server) => server.call(request).await,
+                Server::Exporter10(server) => server.call(request).await,
+                Server::Store10(server) => server.call(request).await,
             }
         })
     }

@@ -4,16 +4,19 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio_stream::{Stream, StreamExt};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::fault::{self, is};
-use crate::instance::{self, Open, get_store, lock};
+use crate::instance::{self, Open, ONLY, get_store, lock};
 use crate::wire::store::store_server;
 use crate::wire::store::{
     CloseRequest, CloseResponse, CreateRequest, CreateResponse, DeleteRequest, DeleteResponse, GetRequest, GetResponse,
@@ -57,173 +60,233 @@ fn place(root: &Path, kind: i32, mac: &[u8]) -> Result<PathBuf, Status> {
     Ok(folder(root, kind)?.join(hex(mac)))
 }
 
+/// Init, in both generations.
+pub(crate) async fn init(config: &HashMap<String, String>) -> Result<PathBuf, Status> {
+    let fits = |path: &Path| if path.is_dir() || !path.exists() { Ok(()) } else { Err("it is no directory".into()) };
+    instance::init(true, config, fits).await
+}
+
+pub(crate) fn create(root: &Path, config: Bytes) -> Result<(), Status> {
+    let file = root.join("CONFIG");
+    if file.exists() && !is("creates-over") {
+        return Err(Status::already_exists(format!("{}: there is a repository already", root.display())));
+    }
+    fs::create_dir_all(root.join("tmp")).map_err(failed)?;
+    let mut config = config.to_vec();
+    if is("cuts-the-configuration") {
+        config.truncate(config.iter().position(|byte| *byte == 0).unwrap_or(config.len()));
+    }
+    fs::write(file, config).map_err(failed)
+}
+
+pub(crate) fn open(root: &Path) -> Result<Bytes, Status> {
+    if is("locks-the-repository") {
+        let owner = fs::read_to_string(root.join("LOCK")).unwrap_or_default();
+        if !owner.is_empty() && owner != std::process::id().to_string() && Path::new(&format!("/proc/{owner}")).exists() {
+            return Err(Status::aborted("another process has it"));
+        }
+        let _ = fs::write(root.join("LOCK"), std::process::id().to_string());
+    }
+    match fs::read(root.join("CONFIG")) {
+        Ok(config) => Ok(config.into()),
+        Err(_) if is("opens-nothing") => Ok(Bytes::new()),
+        Err(error) => Err(Status::not_found(format!("{}: {error}", root.display()))),
+    }
+}
+
+pub(crate) fn mode() -> i32 {
+    if is("mode-1") { 1 } else { 6 }
+}
+
+pub(crate) fn size() -> i64 {
+    if is("size-minus-5") { -5 } else { -1 }
+}
+
+pub(crate) async fn list(root: &Path, kind: i32) -> Result<Vec<Bytes>, Status> {
+    if is("keeps-cut-puts") {
+        // What was cut is seen to be.
+        instance::quiet().await;
+    }
+    if is("caches-listings")
+        && let Some(macs) = lock(&LISTINGS).get_or_insert_default().get(&kind)
+    {
+        return Ok(macs.clone());
+    }
+    let names = fs::read_dir(folder(root, kind)?).into_iter().flatten().flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| !name.contains('.'));
+    let length = if is("short-macs") { 62 } else { usize::MAX };
+    let mac = |name: String| {
+        let digits = &name[..name.len().min(length)];
+        let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap_or(0);
+        (0..digits.len() / 2).map(|at| byte(2 * at)).collect::<Vec<_>>().into()
+    };
+    let mut macs: Vec<Bytes> = names.map(mac).collect();
+    if is("lists-ghosts") {
+        macs.push(vec![7; 32].into());
+    }
+    if is("forgets-to-list") {
+        macs.retain(|mac| mac.first().is_none_or(|byte| byte.is_multiple_of(2)));
+    }
+    if is("lists-1000") {
+        macs.truncate(1000);
+    }
+    if is("lists-120000") {
+        macs.truncate(120_000);
+    }
+    lock(&LISTINGS).get_or_insert_default().insert(kind, macs.clone());
+    Ok(macs)
+}
+
+/// The messages of a Put, in the words of generation 1.1.
+pub(crate) type Messages = Pin<Box<dyn Stream<Item = Result<PutRequest, Status>> + Send>>;
+
+/// Goes on to its end when the host gives the call up.
+pub(crate) async fn put_to_the_end(root: PathBuf, messages: Messages) -> Result<i64, Status> {
+    let put = tokio::spawn(async move {
+        let open = Open::new();
+        let _one = if is("one-put-at-a-time") { Some(ONE_PUT.lock().await) } else { None };
+        let put = put(&root, messages).await;
+        if put.is_ok() {
+            open.done()
+        } else {
+            open.cut()
+        }
+        put
+    });
+    put.await.map_err(|error| Status::internal(error.to_string()))?
+}
+
+/// The part of an object: offset and length.
+type Span = Option<(u64, u32)>;
+
+/// Gives an object, or a part of it.
+pub(crate) async fn get<T: Send + 'static>(
+    root: &Path,
+    kind: i32,
+    mac: &[u8],
+    span: Span,
+    message: fn(Bytes) -> T,
+) -> Result<ReceiverStream<Result<T, Status>>, Status> {
+    if is("hangs-after-a-cancel") {
+        // What was cancelled is seen to be.
+        while instance::sending() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        if CANCELLED.load(SeqCst) {
+            std::future::pending::<()>().await;
+        }
+    }
+    fault::die_of_many_calls().await;
+    let path = place(root, kind, mac)?;
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(_) if is("missing-is-empty") => File::open("/dev/null").map_err(failed)?,
+        Err(_) => return Err(Status::not_found(format!("{} is not there", hex(mac)))),
+    };
+    if is("leaks-descriptors") {
+        lock(&LEAKED).extend(file.try_clone());
+    }
+    let all = file.metadata().map_err(failed)?.len();
+    let honoured = !is("ignores-ranges") && (kind == PACKFILE || !is("ranges-of-packfiles-only"));
+    let (mut begin, mut end) = (0, all);
+    if let Some((offset, length)) = span.filter(|_| honoured) {
+        if is("dies-of-huge-ranges") && offset > u64::MAX / 2 {
+            std::process::abort();
+        }
+        (begin, end) = (offset.min(all), offset.saturating_add(length.into()).min(all));
+        if is("pads-ranges") && offset < all {
+            end = offset.saturating_add(length.into());
+        }
+        if is("wraps-ranges") && offset > all {
+            (begin, end) = (0, all);
+        }
+        if is("zero-is-all") && length == 0 {
+            end = all;
+        }
+    }
+    let (give, chunks) = mpsc::channel(2);
+    tokio::spawn(send(file, begin, end, all, message, give));
+    Ok(ReceiverStream::new(chunks))
+}
+
+pub(crate) fn delete(root: &Path, kind: i32, mac: &[u8]) -> Result<(), Status> {
+    let path = place(root, kind, mac)?;
+    if is("forgets-to-delete") {
+        return Ok(());
+    }
+    fs::remove_file(path).map_err(|error| Status::not_found(error.to_string()))
+}
+
+pub(crate) async fn close(cookie: &str) -> Result<(), Status> {
+    for (temporary, path) in lock(&PENDING).drain(..) {
+        let _ = fs::rename(temporary, path);
+    }
+    instance::close(cookie).await
+}
+
 #[tonic::async_trait]
 impl store_server::Store for Store {
     async fn init(&self, request: Request<InitRequest>) -> Result<Response<InitResponse>, Status> {
-        let path = instance::init(true, &request.into_inner().config, |path| match path.is_dir() || !path.exists() {
-            true => Ok(()),
-            false => Err("it is no directory".into()),
-        })?;
+        let path = init(&request.into_inner().config).await?;
         let (origin, r#type, root, flags) = instance::place(&path, 0);
         Ok(Response::new(InitResponse { origin, r#type, root, flags }))
     }
 
     async fn create(&self, request: Request<CreateRequest>) -> Result<Response<CreateResponse>, Status> {
-        let root = get_store()?;
-        let file = root.join("CONFIG");
-        if file.exists() && !is("creates-over") {
-            return Err(Status::already_exists(format!("{}: there is a repository already", root.display())));
-        }
-        fs::create_dir_all(root.join("tmp")).map_err(failed)?;
-        let mut config = request.into_inner().config.to_vec();
-        if is("cuts-the-configuration") {
-            config.truncate(config.iter().position(|byte| *byte == 0).unwrap_or(config.len()));
-        }
-        fs::write(file, config).map_err(failed)?;
+        create(&get_store(ONLY)?, request.into_inner().config)?;
         Ok(Response::new(CreateResponse {}))
     }
 
     async fn open(&self, _: Request<OpenRequest>) -> Result<Response<OpenResponse>, Status> {
-        let root = get_store()?;
-        if is("locks-the-repository") {
-            let owner = fs::read_to_string(root.join("LOCK")).unwrap_or_default();
-            if !owner.is_empty() && owner != std::process::id().to_string() && Path::new(&format!("/proc/{owner}")).exists() {
-                return Err(Status::aborted("another process has it"));
-            }
-            let _ = fs::write(root.join("LOCK"), std::process::id().to_string());
-        }
-        match fs::read(root.join("CONFIG")) {
-            Ok(config) => Ok(Response::new(OpenResponse { config: config.into() })),
-            Err(_) if is("opens-nothing") => Ok(Response::new(OpenResponse::default())),
-            Err(error) => Err(Status::not_found(format!("{}: {error}", root.display()))),
-        }
+        Ok(Response::new(OpenResponse { config: open(&get_store(ONLY)?)? }))
     }
 
     async fn ping(&self, _: Request<PingRequest>) -> Result<Response<PingResponse>, Status> {
-        instance::ping()?;
+        instance::ping(ONLY)?;
         Ok(Response::new(PingResponse {}))
     }
 
     async fn mode(&self, _: Request<ModeRequest>) -> Result<Response<ModeResponse>, Status> {
-        get_store()?;
-        Ok(Response::new(ModeResponse { mode: if is("mode-1") { 1 } else { 6 } }))
+        get_store(ONLY)?;
+        Ok(Response::new(ModeResponse { mode: mode() }))
     }
 
     async fn size(&self, _: Request<SizeRequest>) -> Result<Response<SizeResponse>, Status> {
-        get_store()?;
-        Ok(Response::new(SizeResponse { size: if is("size-minus-5") { -5 } else { -1 } }))
+        get_store(ONLY)?;
+        Ok(Response::new(SizeResponse { size: size() }))
     }
 
     async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
-        let (root, kind) = (get_store()?, request.into_inner().r#type);
-        if is("caches-listings")
-            && let Some(macs) = lock(&LISTINGS).get_or_insert_default().get(&kind)
-        {
-            return Ok(Response::new(ListResponse { macs: macs.clone() }));
-        }
-        let names = fs::read_dir(folder(&root, kind)?).into_iter().flatten().flatten();
-        let names = names.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| !name.contains('.'));
-        let length = if is("short-macs") { 62 } else { usize::MAX };
-        let mac = |name: String| {
-            let digits = &name[..name.len().min(length)];
-            let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap_or(0);
-            (0..digits.len() / 2).map(|at| byte(2 * at)).collect::<Vec<_>>().into()
-        };
-        let mut macs: Vec<Bytes> = names.map(mac).collect();
-        if is("lists-ghosts") {
-            macs.push(vec![7; 32].into());
-        }
-        if is("forgets-to-list") {
-            macs.retain(|mac| mac.first().is_none_or(|byte| byte.is_multiple_of(2)));
-        }
-        if is("lists-1000") {
-            macs.truncate(1000);
-        }
-        lock(&LISTINGS).get_or_insert_default().insert(kind, macs.clone());
-        Ok(Response::new(ListResponse { macs }))
+        Ok(Response::new(ListResponse { macs: list(&get_store(ONLY)?, request.into_inner().r#type).await? }))
     }
 
     async fn put(&self, request: Request<Streaming<PutRequest>>) -> Result<Response<PutResponse>, Status> {
-        let root = get_store()?;
-        // It goes on to its end when the host gives the call up.
-        let put = tokio::spawn(async move {
-            let open = Open::new();
-            let _one = if is("one-put-at-a-time") { Some(ONE_PUT.lock().await) } else { None };
-            let put = put(&root, request.into_inner()).await;
-            if put.is_ok() {
-                open.done()
-            } else {
-                open.cut()
-            }
-            put
-        });
-        put.await
-            .map_err(|error| Status::internal(error.to_string()))?
-            .map(|bytes_written| Response::new(PutResponse { bytes_written }))
+        let bytes_written = put_to_the_end(get_store(ONLY)?, Box::pin(request.into_inner())).await?;
+        Ok(Response::new(PutResponse { bytes_written }))
     }
 
     type GetStream = ReceiverStream<Result<GetResponse, Status>>;
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<Self::GetStream>, Status> {
-        let root = get_store()?;
-        if is("hangs-after-a-cancel") && CANCELLED.load(SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        fault::die_of_many_calls().await;
-        let request = request.into_inner();
-        let path = place(&root, request.r#type, &request.mac)?;
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(_) if is("missing-is-empty") => File::open("/dev/null").map_err(failed)?,
-            Err(_) => return Err(Status::not_found(format!("{} is not there", hex(&request.mac)))),
-        };
-        if is("leaks-descriptors") {
-            lock(&LEAKED).extend(file.try_clone());
-        }
-        let all = file.metadata().map_err(failed)?.len();
-        let honoured = !is("ignores-ranges") && (request.r#type == PACKFILE || !is("ranges-of-packfiles-only"));
-        let (mut begin, mut end) = (0, all);
-        if let Some(range) = request.range.filter(|_| honoured) {
-            if is("dies-of-huge-ranges") && range.offset > u64::MAX / 2 {
-                std::process::abort();
-            }
-            (begin, end) = (range.offset.min(all), range.offset.saturating_add(range.length.into()).min(all));
-            if is("pads-ranges") && range.offset < all {
-                end = range.offset.saturating_add(range.length.into());
-            }
-            if is("wraps-ranges") && range.offset > all {
-                (begin, end) = (0, all);
-            }
-            if is("zero-is-all") && range.length == 0 {
-                end = all;
-            }
-        }
-        let (give, chunks) = mpsc::channel(2);
-        tokio::spawn(send(file, begin, end, all, give));
-        Ok(Response::new(ReceiverStream::new(chunks)))
+        let (root, GetRequest { mac, r#type, range, .. }) = (get_store(ONLY)?, request.into_inner());
+        let span = range.map(|range| (range.offset, range.length));
+        get(&root, r#type, &mac, span, |chunk| GetResponse { chunk }).await.map(Response::new)
     }
 
     async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
-        let root = get_store()?;
-        let request = request.into_inner();
-        let path = place(&root, request.r#type, &request.mac)?;
-        if !is("forgets-to-delete") {
-            fs::remove_file(path).map_err(|error| Status::not_found(error.to_string()))?;
-        }
+        let DeleteRequest { mac, r#type, .. } = request.into_inner();
+        delete(&get_store(ONLY)?, r#type, &mac)?;
         Ok(Response::new(DeleteResponse {}))
     }
 
     async fn close(&self, _: Request<CloseRequest>) -> Result<Response<CloseResponse>, Status> {
-        for (temporary, path) in lock(&PENDING).drain(..) {
-            let _ = fs::rename(temporary, path);
-        }
-        instance::close().await;
+        close(ONLY).await?;
         Ok(Response::new(CloseResponse {}))
     }
 }
 
-async fn put(root: &Path, mut messages: Streaming<PutRequest>) -> Result<i64, Status> {
-    let Some(first) = messages.message().await? else {
+async fn put(root: &Path, mut messages: Messages) -> Result<i64, Status> {
+    let Some(first) = messages.try_next().await? else {
         return if is("puts-nothing") { Ok(0) } else { Err(Status::invalid_argument("the call came without a message")) };
     };
     if is("refuses-hot") && first.flags != 0 {
@@ -231,7 +294,7 @@ async fn put(root: &Path, mut messages: Streaming<PutRequest>) -> Result<i64, St
     }
     let path = place(root, first.r#type, &first.mac)?;
     if is("forgets-ecc") && ECC.contains(&first.r#type) {
-        while messages.message().await?.is_some() {}
+        while messages.try_next().await?.is_some() {}
         return Ok(0);
     }
     fs::create_dir_all(path.parent().unwrap_or(root)).map_err(failed)?;
@@ -254,12 +317,14 @@ async fn put(root: &Path, mut messages: Streaming<PutRequest>) -> Result<i64, St
         }
         () => File::create(&temporary).map_err(failed)?,
     };
+    fault::begin_together("mixes-puts", 8).await;
+    fault::begin_together("one-temporary-name-each", 4).await;
     if is("loses-the-old") {
         let _ = fs::remove_file(&path);
     }
     let mut written = 0i64;
     loop {
-        match messages.message().await {
+        match messages.try_next().await {
             Ok(Some(message)) => {
                 written += message.chunk.len() as i64;
                 if is("keeps-all-in-memory") {
@@ -291,7 +356,15 @@ async fn put(root: &Path, mut messages: Streaming<PutRequest>) -> Result<i64, St
     Ok(if is("counts-nothing") { 0 } else { written })
 }
 
-async fn send(mut file: File, begin: u64, end: u64, all: u64, give: mpsc::Sender<Result<GetResponse, Status>>) {
+async fn send<T>(
+    mut file: File,
+    begin: u64,
+    end: u64,
+    all: u64,
+    message: fn(Bytes) -> T,
+    give: mpsc::Sender<Result<T, Status>>,
+) {
+    let sending = instance::Sending::new();
     let _one = if is("one-get-at-a-time") { Some(ONE_GET.lock().await) } else { None };
     let most = if is("huge-chunks") { usize::MAX } else { 1 << 20 };
     let mut left = end.saturating_sub(begin);
@@ -313,13 +386,13 @@ async fn send(mut file: File, begin: u64, end: u64, all: u64, give: mpsc::Sender
         if is("wrong-contents") {
             chunk[0] ^= 1;
         }
-        instance::send_begins();
-        if give.send(Ok(GetResponse { chunk: chunk.into() })).await.is_err() {
+        sending.begun();
+        if give.send(Ok(message(chunk.into()))).await.is_err() {
             CANCELLED.store(true, SeqCst);
             return;
         }
     }
     if is("empty-chunk-for-nothing") && all == 0 || is("empty-chunk-at-the-end") && all > 0 {
-        let _ = give.send(Ok(GetResponse { chunk: Bytes::new() })).await;
+        let _ = give.send(Ok(message(Bytes::new()))).await;
     }
 }
