@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-use super::{Coming, Connected, Record};
+use super::{BEGUN, Coming, Connected, Record};
 use crate::host::CHUNK;
 use crate::host::check::link::Channel;
 use crate::host::check::stop::{Kind, Trouble};
@@ -193,22 +195,25 @@ impl Connected {
         answer.map(drop)
     }
 
-    /// Begins to store a file in generation 1.0, and leaves it without an end.
-    pub(in crate::host::check) fn leave_file(&self, pathname: &str) -> tokio::task::JoinHandle<()> {
-        let (messages, requests) = mpsc::channel(4);
-        let cookie = self.cookie();
-        let header = v1_0::StoreFileHeader { pathname: pathname.to_owned(), size: 100 };
-        let first =
-            v1_0::StoreFileRequest { packet: Some(v1_0::store_file_request::Packet::Header(header)), cookie: cookie.clone() };
-        let data = v1_0::StoreFileData { chunk: Bytes::from_static(b"half of it") };
-        let second = v1_0::StoreFileRequest { packet: Some(v1_0::store_file_request::Packet::Data(data)), cookie };
-        let mut client = self.exporter_1_0();
-        tokio::spawn(async move {
-            let _ = messages.send(first).await;
-            let _ = messages.send(second).await;
+    /// Begins to store a file in generation 1.0, so far that the connector is at work, and leaves it without an end.
+    pub(in crate::host::check) async fn leave_file(&self, pathname: &str) -> Result<JoinHandle<()>, Trouble> {
+        let (messages, requests) = mpsc::channel(1);
+        let (cookie, patience) = (self.cookie(), self.bench().patience());
+        let (mut client, endless) = (self.exporter_1_0(), messages.clone());
+        let call = tokio::spawn(async move {
             let _ = client.store_file(Requests(requests)).await;
-            drop(messages);
-        })
+            drop(endless);
+        });
+        let header = v1_0::StoreFileHeader { pathname: pathname.to_owned(), size: 2 * BEGUN as u64 };
+        let data = v1_0::StoreFileData { chunk: Bytes::from(vec![0; CHUNK / 4]) };
+        let pieces = std::iter::repeat_n(v1_0::store_file_request::Packet::Data(data), BEGUN / (CHUNK / 4));
+        for packet in std::iter::once(v1_0::store_file_request::Packet::Header(header)).chain(pieces) {
+            let request = v1_0::StoreFileRequest { packet: Some(packet), cookie: cookie.clone() };
+            let taken = timeout(patience, messages.send(request)).await;
+            // It fails where the connector has answered already, which is for the caller to find out.
+            let _ = taken.map_err(|_| Trouble::silent("StoreFile, which takes no more data,", patience))?;
+        }
+        Ok(call)
     }
 
     async fn set_permissions(&self, record: &Record, root: &str) -> Result<(), Trouble> {

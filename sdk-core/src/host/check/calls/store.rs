@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tonic::Status;
 
-use super::{Coming, Connected};
+use super::{BEGUN, Coming, Connected};
 use crate::Resource;
 use crate::host::CHUNK;
 use crate::host::check::link::Channel;
@@ -156,6 +156,16 @@ impl Connected {
     /// Begins an upload.
     pub(in crate::host::check) fn put(&self, kind: Resource, mac: &[u8]) -> Put {
         self.put_raw(kind as i32, mac, 0)
+    }
+
+    /// Begins to upload a packfile, so far that the connector is at work.
+    pub(in crate::host::check) async fn begun_put(&self, mac: &[u8]) -> Result<Put, Trouble> {
+        let put = self.put(Resource::Packfile, mac);
+        let piece = Bytes::from(vec![0; CHUNK / 4]);
+        for _ in 0..BEGUN / piece.len() {
+            put.chunk(piece.clone()).await?;
+        }
+        Ok(put)
     }
 
     /// Begins an upload to whatever kind and name.

@@ -337,7 +337,7 @@ async fn side_by_side(bench: &Bench) -> Outcome {
             connector.ping().await.map_err(served)?;
         }
         Role::Exporter if bench.v1_0() => {
-            let store = connector.leave_file(&ready.below("/left"));
+            let store = connector.leave_file(&ready.below("/left")).await?;
             connector.ping().await.map_err(served)?;
             store.abort();
         }
@@ -352,11 +352,7 @@ async fn side_by_side(bench: &Bench) -> Outcome {
             export.cancel();
         }
         Role::Store => {
-            let put = connector.put(Resource::Lock, &bench.mac());
-            // More than fits in between: when it is taken, the call has begun.
-            for _ in 0..8 {
-                put.chunk("some of it").await?;
-            }
+            let put = connector.begun_put(&bench.mac()).await?;
             connector.ping().await.map_err(served)?;
             put.cancel().await;
         }

@@ -256,10 +256,7 @@ async fn host_gone(bench: &Bench) -> Outcome {
     let ready = bench.ready().await?;
     if bench.v1_0() {
         ready.make()?;
-        let left = ready.connector.leave_file(&ready.below("/cut"));
-        for _ in 0..3 {
-            ready.connector.ping().await?;
-        }
+        let left = ready.connector.leave_file(&ready.below("/cut")).await?;
         ready.connector.abandon().await?;
         left.abort();
     } else {

@@ -239,20 +239,10 @@ async fn no_message(bench: &Bench) -> Outcome {
     Ok(ready.connector.ping().await?)
 }
 
-/// Begins a put, and sees to it that it has.
-async fn begun(store: &crate::host::check::calls::Connected, mac: &[u8]) -> Outcome<Put> {
-    let put = store.put(Resource::Packfile, mac);
-    for _ in 0..8 {
-        put.chunk("half of it").await?;
-    }
-    store.ping().await?;
-    Ok(put)
-}
-
 async fn put_cut(bench: &Bench) -> Outcome {
     let ready = bench.ready().await?;
     let mac = bench.mac();
-    begun(&ready.connector, &mac).await?.cancel().await;
+    ready.connector.begun_put(&mac).await?.cancel().await;
     // When it is listed, it is listed for good: the connector may need a moment to see that the call is over.
     for _ in 0..20 {
         ready.connector.ping().await?;
@@ -266,7 +256,7 @@ async fn put_cut_over(bench: &Bench) -> Outcome {
     let ready = bench.ready().await?;
     let (mac, content) = (bench.mac(), bench.bytes(1000));
     ready.connector.put_all(Resource::Packfile, &mac, &content).await?;
-    begun(&ready.connector, &mac).await?.cancel().await;
+    ready.connector.begun_put(&mac).await?.cancel().await;
     for _ in 0..20 {
         holds(&ready.connector, Resource::Packfile, &mac, &content).await?;
     }
@@ -275,7 +265,7 @@ async fn put_cut_over(bench: &Bench) -> Outcome {
 
 async fn put_left(bench: &Bench) -> Outcome {
     let ready = bench.ready().await?;
-    let mut left = begun(&ready.connector, &bench.mac()).await?;
+    let mut left = ready.connector.begun_put(&bench.mac()).await?;
     left.leave().await;
     let expected = |trouble: Trouble| failed("another Put is served", trouble);
     let (mac, content) = (bench.mac(), bench.bytes(100_000));
@@ -287,7 +277,7 @@ async fn put_left(bench: &Bench) -> Outcome {
 async fn put_left_unlisted(bench: &Bench) -> Outcome {
     let ready = bench.ready().await?;
     let mac = bench.mac();
-    let mut left = begun(&ready.connector, &mac).await?;
+    let mut left = ready.connector.begun_put(&mac).await?;
     left.leave().await;
     for _ in 0..20 {
         must(!is_listed(&ready.connector, Resource::Packfile, &mac).await?, "it is not listed", "it is")?;
@@ -329,7 +319,7 @@ async fn nothing_there(bench: &Bench, location: &str, mac: &[u8]) -> Outcome {
 async fn put_gone(bench: &Bench) -> Outcome {
     let ready = bench.ready().await?;
     let mac = bench.mac();
-    let put = begun(&ready.connector, &mac).await?;
+    let put = ready.connector.begun_put(&mac).await?;
     ready.connector.abandon().await?;
     drop(put);
     nothing_there(bench, &ready.location, &mac).await
@@ -338,7 +328,7 @@ async fn put_gone(bench: &Bench) -> Outcome {
 async fn put_killed(bench: &Bench) -> Outcome {
     let ready = bench.ready().await?;
     let mac = bench.mac();
-    let _put = begun(&ready.connector, &mac).await?;
+    let _put = ready.connector.begun_put(&mac).await?;
     ready.connector.signal(rustix::process::Signal::KILL);
     ready.connector.exit("when it is killed").await?;
     nothing_there(bench, &ready.location, &mac).await
