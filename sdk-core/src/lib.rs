@@ -34,6 +34,7 @@
 //! itself; the author's code runs on others.
 #![deny(unsafe_code)]
 
+mod ahead;
 mod aside;
 pub mod blocking;
 mod config;

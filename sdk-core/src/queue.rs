@@ -172,9 +172,15 @@ impl<T> Sender<T> {
         }
         let waker = state.receiver.take();
         let senders = std::mem::take(&mut state.waiting_senders);
+        let (receiver_waits, senders_wait) = (state.blocked_receiver, state.blocked_senders > 0);
         drop(state);
-        self.0.news.notify_all();
-        self.0.room.notify_all();
+        // A system call each, whether or not anybody waits.
+        if receiver_waits {
+            self.0.news.notify_all();
+        }
+        if senders_wait {
+            self.0.room.notify_all();
+        }
         waker.into_iter().chain(senders).for_each(Waker::wake);
     }
 
@@ -251,9 +257,12 @@ impl<T> Drop for Receiver<T> {
         state.weight = 0;
         let items = std::mem::take(&mut state.items);
         let senders = std::mem::take(&mut state.waiting_senders);
+        let senders_wait = state.blocked_senders > 0;
         drop(state);
         drop(items);
-        self.0.room.notify_all();
+        if senders_wait {
+            self.0.room.notify_all();
+        }
         senders.into_iter().for_each(Waker::wake);
     }
 }

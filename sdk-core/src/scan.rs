@@ -5,8 +5,12 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::{Mutex, MutexGuard, Once};
 
+use bytes::Bytes;
+
+use crate::ahead::{self, Ahead};
 use crate::aside::Aside;
-use crate::content::Content;
+use crate::content::{Content, Inner};
+use crate::queue::{self, Receiver, Sender};
 use crate::{Error, ErrorKind, FileInfo, Record, Result, Timestamp, Xattr, log, path};
 
 /// How many paths are remembered to the end of the scan: about 19 MB of hashes. Beyond it a path that comes twice is only
@@ -158,7 +162,30 @@ struct Kept {
     /// How large the author said the content is.
     size: Option<u64>,
     xattrs: Vec<Xattr>,
+    /// It may be read ahead: it is small, and the host has not opened it yet.
+    may_be_ahead: bool,
+    /// What is read of it before the host asks.
+    ahead: Option<Receiver<Bytes>>,
 }
+
+impl Kept {
+    fn new(record: &Record, content: Option<Content>) -> Self {
+        let may_be_ahead = record.info.size.is_some_and(|size| size <= ahead::SMALL)
+            && content.as_ref().is_some_and(|content| !matches!(content.0, Inner::Bytes(_)));
+        Kept { content, size: record.info.size, xattrs: record.xattrs.clone(), may_be_ahead, ahead: None }
+    }
+}
+
+/// What the host opens.
+pub(crate) enum Opened {
+    /// What opens it, and how large it is said to be.
+    Content(Content, Option<u64>),
+    /// What is read of it already.
+    Ahead(Receiver<Bytes>),
+}
+
+/// A content that is to be read ahead: what opens it, how large it is said to be, and where it goes.
+pub(crate) type ToRead = (Content, Option<u64>, Sender<Bytes>);
 
 /// A running scan, as its emitters and the server see it: the ledger, and the contents of records that the host has not
 /// acknowledged yet.
@@ -176,13 +203,28 @@ struct State {
     kept: HashMap<u64, Box<Kept>, BuildHasherDefault<Identity>>,
     /// Where the host says nothing of the contents that it does not open.
     aside: Option<Aside>,
+    ahead: Ahead,
+}
+
+impl State {
+    fn read_ahead(&mut self) -> Vec<ToRead> {
+        let hashes = self.ahead.begin(|hash| self.kept.get(&hash).is_some_and(|kept| kept.may_be_ahead));
+        let begin = hashes.into_iter().filter_map(|hash| {
+            let kept = self.kept.get_mut(&hash)?;
+            let (sender, receiver) = queue::queue(crate::reader::CHUNK);
+            kept.ahead = Some(receiver);
+            Some((kept.content.clone()?, kept.size, sender))
+        });
+        begin.collect()
+    }
 }
 
 impl Scan {
     /// `results_come`: the host says of each record what became of it, so that its content can go.
     pub(crate) fn new(root: &str, results_come: bool) -> Self {
         let aside = (!results_come).then(Aside::new);
-        Scan { state: Mutex::new(State { ledger: Ledger::new(root), kept: HashMap::default(), aside }), lost_xattrs: Once::new() }
+        let state = State { ledger: Ledger::new(root), kept: HashMap::default(), aside, ahead: Ahead::default() };
+        Scan { state: Mutex::new(state), lost_xattrs: Once::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -198,23 +240,37 @@ impl Scan {
             if let Some(aside) = &mut state.aside {
                 content = content.map(|content| aside.keep(content));
             }
-            let kept = Kept { content, size: record.info.size, xattrs: record.xattrs.clone() };
+            let kept = Kept::new(record, content);
+            if kept.may_be_ahead {
+                state.ahead.sent(hash);
+            }
             state.kept.insert(hash, Box::new(kept));
         }
         Ok(())
     }
 
-    /// What opens an entry's content, or one of its attributes, and how large it is said to be.
-    pub(crate) fn get(&self, path: &str, xattr: Option<&str>) -> Option<(Content, Option<u64>)> {
-        let state = self.lock();
-        let kept = state.kept.get(&state.ledger.hash(path))?;
-        match xattr {
-            None => kept.content.clone().map(|content| (content, kept.size)),
-            Some(name) => {
-                let value = &kept.xattrs.iter().find(|xattr| xattr.name == name)?.value;
-                Some((Content::bytes(value.clone()), Some(value.len() as u64)))
+    /// The host opens an entry's content, or one of its attributes. The second is what is to be read ahead from now on.
+    pub(crate) fn open(&self, path: &str, xattr: Option<&str>) -> (Option<Opened>, Vec<ToRead>) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let hash = state.ledger.hash(path);
+        let Some(kept) = state.kept.get_mut(&hash) else { return (None, Vec::new()) };
+        if let Some(name) = xattr {
+            let xattr = kept.xattrs.iter().find(|xattr| xattr.name == name);
+            let opened = |xattr: &Xattr| Opened::Content(Content::bytes(xattr.value.clone()), Some(xattr.value.len() as u64));
+            return (xattr.map(opened), Vec::new());
+        }
+        let content = || kept.content.clone().map(|content| Opened::Content(content, kept.size));
+        let opened = kept.ahead.take().map(Opened::Ahead).or_else(content);
+        if !std::mem::take(&mut kept.may_be_ahead) {
+            return (opened, Vec::new());
+        }
+        for hash in state.ahead.opened(hash) {
+            if let Some(kept) = state.kept.get_mut(&hash) {
+                kept.ahead = None;
             }
         }
+        (opened, state.read_ahead())
     }
 
     /// The host has dealt with these, each a path and an attribute's name: lets go of them. What is returned runs the author's code
@@ -231,6 +287,10 @@ impl Scan {
             let Some(kept) = state.kept.get_mut(&hash) else { continue };
             match xattr {
                 None => {
+                    if std::mem::take(&mut kept.may_be_ahead) {
+                        state.ahead.passed_over(hash);
+                    }
+                    kept.ahead = None;
                     let content = kept.content.take();
                     if let (Some(aside), Some(content)) = (&mut state.aside, &content) {
                         aside.let_go(content);
@@ -251,6 +311,7 @@ impl Scan {
         let mut state = self.lock();
         let kept = std::mem::take(&mut state.kept);
         state.aside = state.aside.take().map(|_| Aside::new());
+        state.ahead = Ahead::default();
         drop(state);
         kept.into_values().filter_map(|kept| kept.content).collect()
     }
@@ -285,11 +346,14 @@ mod tests {
         let mut record = Record::file("/a", Content::open(|| Ok(crate::Reader::from_bytes("")))).size(7).xattr("user.x", "red");
         scan.enter(&mut record).unwrap();
         assert!(record.content.is_none());
-        assert_eq!(scan.get("/a", None).unwrap().1, Some(7));
-        assert_eq!(scan.get("/a", Some("user.x")).unwrap().1, Some(3));
-        assert!(scan.get("/a", Some("user.y")).is_none() && scan.get("/b", None).is_none());
+        let size = |path, xattr| match scan.open(path, xattr).0 {
+            Some(Opened::Content(_, size)) => size,
+            _ => None,
+        };
+        assert_eq!((size("/a", None), size("/a", Some("user.x"))), (Some(7), Some(3)));
+        assert_eq!((size("/a", Some("user.y")), size("/b", None)), (None, None));
         assert_eq!(scan.acknowledged([("/a", None)].into_iter()).len(), 1);
-        assert!(scan.get("/a", None).is_none() && scan.get("/a", Some("user.x")).is_some());
+        assert_eq!((size("/a", None), size("/a", Some("user.x"))), (None, Some(3)));
         assert!(scan.acknowledged([("/a", Some("user.x"))].into_iter()).is_empty());
         assert!(scan.lock().kept.is_empty());
     }

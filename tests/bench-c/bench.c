@@ -48,6 +48,15 @@ static kloset_status init(kloset_call *call, void *user_data, const kloset_confi
         return kloset_set_root(call, "/", KLOSET_NUL);
 }
 
+/* How long the source or the destination takes for a file. */
+static void take_time(const struct bench *bench)
+{
+        const struct timespec latency = { (time_t)(bench->latency_ms / 1000), (long)(bench->latency_ms % 1000) * 1000000 };
+
+        if (bench->latency_ms != 0)
+                nanosleep(&latency, NULL);
+}
+
 /* ---- content: what open_content and get hand out -------------------------------------------------------------------------- */
 
 struct span {
@@ -140,7 +149,7 @@ static kloset_status open_content(kloset_call *call, void *self, void *content, 
 {
         const uint64_t *size = content;
 
-        (void)self;
+        take_time(self);
         return open_span(call, *size, 0, KLOSET_UNKNOWN, reader);
 }
 
@@ -168,14 +177,11 @@ static kloset_status take_entry(kloset_call *call, void *self, const kloset_entr
 
 static kloset_status store_file(kloset_call *call, void *self, const kloset_entry *entry, kloset_source *source)
 {
-        const struct bench *bench = self;
-        const struct timespec latency = { (time_t)(bench->latency_ms / 1000), (long)(bench->latency_ms % 1000) * 1000000 };
         kloset_status status = take_all(source);
 
         (void)call;
         (void)entry;
-        if (bench->latency_ms != 0)
-                nanosleep(&latency, NULL);
+        take_time(self);
         return status;
 }
 

@@ -53,7 +53,11 @@ class Importer(kloset_sdk.Importer):
         settings = self.settings
         size = settings.size
 
+        latency = settings.latency_ms / 1000
+
         def content() -> Content:
+            if latency:
+                time.sleep(latency)
             return Content(0, size)
 
         def empty() -> Content:

@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
-use hyper_util::rt::TokioExecutor;
 use hyper_util::service::TowerToHyperService;
 use tonic::codegen::Service;
 
@@ -15,7 +14,7 @@ use super::answer_body::AnswerBody;
 use super::arguments::Role;
 use super::generation::{self, Generation};
 use super::instance::status;
-use super::transport::{BoxError, Driver, Duplex};
+use super::transport::{BoxError, Calls, Driver, Duplex};
 use super::{v1_0, v1_1};
 use crate::{Connector, Error, Result, log};
 
@@ -74,14 +73,16 @@ impl Front {
     /// Serves a connection until the host is gone.
     pub(crate) async fn serve(&self, input: OwnedFd, output: OwnedFd) -> Result<(), BoxError> {
         let duplex = Duplex::new(input, output)?;
-        let connection = http2::Builder::new(TokioExecutor::new())
+        let calls = Calls::default();
+        let connection = http2::Builder::new(calls.clone())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_concurrent_streams(STREAMS)
             .max_send_buf_size(SEND_BUFFER)
             .auto_date_header(false)
             .serve_connection(duplex.clone(), TowerToHyperService::new(self.clone()));
-        let ended = Driver::new(connection, duplex.clone()).await;
+        // A task like the calls: the runtime looks for events each time that what it blocks on is woken.
+        let ended = tokio::spawn(Driver::new(connection, duplex.clone(), calls)).await.unwrap_or_else(|panic| Err(panic.into()));
         match ended {
             // A host may end without having said anything; a person's empty input looks the same, and it does no harm to tell him.
             _ if !duplex.has_read() => {

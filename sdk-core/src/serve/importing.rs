@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use bytes::Bytes;
+
 use super::chunk_body::ChunkBody;
 use super::instance::Instance;
-use crate::content::Inner;
+use crate::content::{Content, Inner};
 use crate::emitter::Encoder;
 use crate::roles::importer::{Make, Role};
-use crate::scan::Scan;
+use crate::scan::{Opened, Scan};
 use crate::{Config, Error, Flags, Location, Result, emitter, jobs, path, pump, queue};
 
 /// One importer and its running scan. Clones are the same.
@@ -120,22 +122,31 @@ impl Importing {
     pub(crate) fn open(&self, path: &str, xattr: Option<&str>, gone: &str) -> Result<ChunkBody> {
         self.0.instance.get()?;
         path::check(path)?;
-        let kept = self.kept().and_then(|scan| scan.get(path, xattr));
-        let (content, size) = kept.ok_or_else(|| {
+        let (opened, ahead) = self.kept().map(|scan| scan.open(path, xattr)).unwrap_or_default();
+        let opened = opened.ok_or_else(|| {
             let what = xattr.map(|name| format!(" of attribute {name:?}")).unwrap_or_default();
             Error::not_found(format!("{path:?}: no content{what} was emitted under this path, or {gone}"))
         })?;
-        Ok(match content.0 {
-            Inner::Bytes(bytes) => ChunkBody::of_bytes(bytes),
-            _ => {
+        let body = match opened {
+            Opened::Ahead(receiver) => self.body(receiver),
+            Opened::Content(Content(Inner::Bytes(bytes)), _) => ChunkBody::of_bytes(bytes),
+            Opened::Content(content, size) => {
                 let (sender, receiver) = queue::queue(crate::reader::CHUNK);
                 pump::content(content, size, sender);
-                let importing = self.clone();
-                ChunkBody::of_queue(receiver, move |error| {
-                    importing.note(&error);
-                    error
-                })
+                self.body(receiver)
             }
+        };
+        for (content, size, sender) in ahead {
+            pump::content(content, size, sender);
+        }
+        Ok(body)
+    }
+
+    fn body(&self, content: queue::Receiver<Bytes>) -> ChunkBody {
+        let importing = self.clone();
+        ChunkBody::of_queue(content, move |error| {
+            importing.note(&error);
+            error
         })
     }
 

@@ -8,10 +8,11 @@ use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::{Executor, Read, ReadBufCursor, Write};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -103,6 +104,10 @@ impl Duplex {
                 Ok(n) => {
                     incoming.start = 0;
                     incoming.end = n?;
+                    // There is no more for now: another read would only say so.
+                    if (1..incoming.buffer.len()).contains(&incoming.end) {
+                        ready.clear_ready();
+                    }
                     return Poll::Ready(incoming.compare_preface());
                 }
                 Err(_would_block) => {}
@@ -177,16 +182,31 @@ impl Write for Duplex {
     }
 }
 
-/// Drives a connection and writes out what it gathered whenever it would wait, and at its end.
+/// Runs the calls that come, each as a task, and remembers that there are new ones. Clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct Calls {
+    begun: Arc<AtomicBool>,
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Calls {
+    fn execute(&self, call: F) {
+        self.begun.store(true, Relaxed);
+        tokio::spawn(call);
+    }
+}
+
+/// Drives a connection and writes out what it gathered whenever it would wait, and at its end. Calls that have just come are
+/// run before: what they answer at once goes out in one piece with what else there is, and wakes the host once.
 pub(crate) struct Driver<C> {
     connection: Pin<Box<C>>,
     duplex: Duplex,
+    calls: Calls,
     ended: bool,
 }
 
 impl<C> Driver<C> {
-    pub(crate) fn new(connection: C, duplex: Duplex) -> Self {
-        Driver { connection: Box::pin(connection), duplex, ended: false }
+    pub(crate) fn new(connection: C, duplex: Duplex, calls: Calls) -> Self {
+        Driver { connection: Box::pin(connection), duplex, calls, ended: false }
     }
 }
 
@@ -201,6 +221,11 @@ impl<C: Future<Output = Result<(), hyper::Error>>> Future for Driver<C> {
                     return Poll::Ready(Err(error.into()));
                 }
                 Poll::Ready(Ok(())) => self.ended = true,
+                Poll::Pending if self.calls.begun.swap(false, Relaxed) => {
+                    // Behind the calls in the runtime's queue.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Poll::Pending => {}
             }
         }

@@ -1,5 +1,7 @@
 //! The importer: files whose names are made up while it scans.
 
+use std::thread;
+
 use kloset_sdk::blocking::{self, Emitter};
 use kloset_sdk::{Config, Content, Location, Record, Result, Timestamp};
 
@@ -20,8 +22,14 @@ impl blocking::Importer for Importer {
 
     fn scan(&self, out: &Emitter) -> Result<()> {
         let directory = |path| out.emit(Record::directory(path).modified(MODIFIED));
+        let latency = self.0.latency;
         let file = |path: String, size| {
-            let content = Content::open(move || Ok(content::reader(0, size)));
+            let content = Content::open(move || {
+                if !latency.is_zero() {
+                    thread::sleep(latency);
+                }
+                Ok(content::reader(0, size))
+            });
             out.emit(Record::file(path, content).size(size).modified(MODIFIED))
         };
         directory("/")?;

@@ -2,6 +2,7 @@ package main
 
 import (
 	"strconv"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -9,7 +10,12 @@ import (
 
 // settings are what the configuration asks for.
 type settings struct {
-	files, size, records, macs, latency int64 // latency: milliseconds
+	files, size, records, macs, milliseconds int64
+}
+
+// latency is how long a file takes.
+func (s settings) latency() time.Duration {
+	return time.Duration(s.milliseconds) * time.Millisecond
 }
 
 func parse(config map[string]string) (settings, error) {
@@ -17,7 +23,7 @@ func parse(config map[string]string) (settings, error) {
 	if config["location"] == "" {
 		return s, status.Error(codes.InvalidArgument, "the configuration has no location")
 	}
-	for key, value := range map[string]*int64{"files": &s.files, "size": &s.size, "records": &s.records, "macs": &s.macs, "latency_ms": &s.latency} {
+	for key, value := range map[string]*int64{"files": &s.files, "size": &s.size, "records": &s.records, "macs": &s.macs, "latency_ms": &s.milliseconds} {
 		text, there := config[key]
 		if !there {
 			continue

@@ -28,7 +28,7 @@ func (s *exporterServer) Init(_ context.Context, request *exporter.InitRequest) 
 	if err != nil {
 		return nil, err
 	}
-	s.latency = time.Duration(settings.latency) * time.Millisecond
+	s.latency = settings.latency()
 	return &exporter.InitResponse{Origin: "localhost", Type: request.GetProto(), Root: "/"}, nil
 }
 

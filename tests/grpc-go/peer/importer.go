@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -60,7 +61,10 @@ func (s *importerServer) scan(ctx context.Context, entries chan<- entry) {
 			},
 		}}
 		if mode.IsRegular() {
-			e.open = func() io.Reader { return &madeUp{end: size} }
+			e.open = func() io.Reader {
+				time.Sleep(s.settings.latency())
+				return &madeUp{end: size}
+			}
 		}
 		select {
 		case entries <- e:

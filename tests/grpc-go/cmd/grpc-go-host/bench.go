@@ -30,6 +30,7 @@ var works = []work{
 	{name: "put", role: "store", size: 128 << 20, count: 8, streams: 1, run: benchPut, run10: benchPut10},
 	{name: "open", role: "importer", size: 16 << 20, count: 64, streams: 4, run: benchOpen, run10: benchOpen10},
 	{name: "open-small", role: "importer", size: 4 << 10, count: 20_000, streams: 8, run: benchOpen, run10: benchOpen10},
+	{name: "open-latency", role: "importer", size: 4 << 10, count: 500, streams: 1, run: benchOpenLatency},
 	{name: "export", role: "exporter", size: 16 << 20, count: 64, streams: 1, run: benchExport, run10: benchExport10, streams10: 4},
 	{name: "export-small", role: "exporter", size: 4 << 10, count: 20_000, streams: 1, run: benchExport, run10: benchExport10, streams10: 8},
 	{name: "export-latency", role: "exporter", size: 4 << 10, count: 500, streams: 8, run: benchExportLatency},

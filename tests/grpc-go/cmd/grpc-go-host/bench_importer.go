@@ -28,7 +28,15 @@ func (b *bench) onImporter(ctx context.Context, config map[string]string, visit 
 
 // benchOpen reads the content of every file while Import runs.
 func benchOpen(ctx context.Context, b *bench) (moved, error) {
-	config := map[string]string{"files": fmt.Sprint(b.count), "size": fmt.Sprint(b.size)}
+	return b.open(ctx, map[string]string{"files": fmt.Sprint(b.count), "size": fmt.Sprint(b.size)})
+}
+
+// benchOpenLatency reads them from a source that takes five milliseconds for each.
+func benchOpenLatency(ctx context.Context, b *bench) (moved, error) {
+	return b.open(ctx, map[string]string{"files": fmt.Sprint(b.count), "size": fmt.Sprint(b.size), "latency_ms": "5"})
+}
+
+func (b *bench) open(ctx context.Context, config map[string]string) (moved, error) {
 	if b.real {
 		config = nil
 	}
