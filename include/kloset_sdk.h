@@ -1005,7 +1005,10 @@ typedef struct kloset_importer {
         kloset_status (*scan_next)(kloset_call *call, void *self, kloset_record *record);
         /*
          * Required where records have a content of the author's. Makes *reader from the content of a record: the host
-         * opens a content never, once or several times, until the record is acknowledged.
+         * opens a content never, once or several times, until the record is acknowledged. Contents of up to 256 KiB
+         * whose size the record says are opened and read ahead, up to eight side by side, while the host opens
+         * everything that it is sent, in order. With KLOSET_UNKNOWN as its size a content is opened only when the host
+         * asks for it.
          *
          * [borrows content until this returns] [thread callback]
          */

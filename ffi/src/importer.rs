@@ -81,7 +81,9 @@ pub struct kloset_importer {
     pub scan_next:
         Option<unsafe extern "C" fn(call: *mut kloset_call, self_: *mut c_void, record: *mut kloset_record) -> kloset_status>,
     /// Required where records have a content of the author's. Makes *reader from the content of a record: the host opens a
-    /// content never, once or several times, until the record is acknowledged.
+    /// content never, once or several times, until the record is acknowledged. Contents of up to 256 KiB whose size the record
+    /// says are opened and read ahead, up to eight side by side, while the host opens everything that it is sent, in order.
+    /// With KLOSET_UNKNOWN as its size a content is opened only when the host asks for it.
     ///
     /// [borrows content until this returns] [thread callback]
     pub open_content: Option<

@@ -633,6 +633,85 @@ fn a_reader_is_closed_at_its_end_and_when_the_host_cancels() {
     });
 }
 
+/// A scan of forty small files and of one with an attribute.
+fn many_small() -> String {
+    let files: String = (0..40).map(|n| format!("f /{n:02} abc\n")).collect();
+    format!("d /\n{files}x /attribute user.n value")
+}
+
+#[test]
+fn small_contents_are_opened_side_by_side_for_a_host_that_opens_one_after_the_other() {
+    run(async {
+        let (connector, ask) = asking(&stray(Role::Importer), Role::Importer, &[("emit", &many_small())]).await;
+        let (records, ()) = tokio::join!(connector.import(), async {
+            ask.expect("scan").await.go().await;
+            ask.expect("scanned").await.go().await;
+        });
+        let mut import = records.unwrap();
+        while import.next().await.unwrap().is_some() {}
+        for n in 0..15 {
+            let path = format!("/{n:02}");
+            let (content, ()) = tokio::join!(connector.read(&path, None), async {
+                for call in ["open", "read", "read"] {
+                    ask.expect(&format!("{call} {path}")).await.go().await;
+                }
+            });
+            assert_eq!(content.unwrap(), b"abc");
+        }
+        let (content, ask) = tokio::join!(connector.read("/15", None), async {
+            // None of them goes on before all have begun.
+            let begun = ask.at_once(9).await;
+            let expected: Vec<_> = (15..24).map(|n| format!("open /{n}")).collect();
+            assert_eq!(begun.iter().map(|call| call.what.clone()).collect::<Vec<_>>(), expected);
+            begun.into_iter().for_each(|call| drop(go(call)));
+            tokio::spawn(async move {
+                loop {
+                    ask.next().await.go().await;
+                }
+            })
+        });
+        assert_eq!(content.unwrap(), b"abc");
+        for n in 16..40 {
+            assert_eq!(connector.read(&format!("/{n}"), None).await.unwrap(), b"abc");
+        }
+        ask.abort();
+        connector.end_well().await;
+    });
+}
+
+#[test]
+fn nothing_is_read_ahead_once_the_host_passes_a_content_over() {
+    run(async {
+        let connector = stray(Role::Importer).go().await;
+        connector.init(Role::Importer, &[("emit", &many_small()), ("watch", "yes")]).await.unwrap();
+        let mut import = connector.import().await.unwrap();
+        let mut records = Vec::new();
+        while let Some(record) = import.next().await.unwrap() {
+            records.push(record);
+        }
+        for n in 0..16 {
+            connector.read(&format!("/{n:02}"), None).await.unwrap();
+        }
+        connector.stderr.wait_for("closed /23").await;
+        let mut acknowledge = |path: &str, is_xattr| {
+            let at = records.iter().position(|record| record.pathname == path && record.is_xattr == is_xattr).unwrap();
+            import.acknowledge(records.remove(at), "");
+        };
+        acknowledge("/16", false);
+        acknowledge("/attribute", true);
+        // They are taken in order: when the attribute is gone, the content was passed over.
+        while connector.read("/attribute", Some("user.n")).await.is_ok() {}
+        for n in 17..30 {
+            assert_eq!(connector.read(&format!("/{n}"), None).await.unwrap(), b"abc");
+        }
+        let stderr = connector.end_well().await;
+        for n in 16..24 {
+            assert_eq!(stderr.matches(&format!("closed /{n}\n")).count(), 1, "{stderr}");
+        }
+        assert!(!stderr.contains("closed /30"), "{stderr}");
+    });
+}
+
 #[test]
 fn an_error_in_the_middle_of_a_content_fails_its_open_with_the_text() {
     run(async {
