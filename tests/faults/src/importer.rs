@@ -46,7 +46,11 @@ static CURSOR: Mutex<Option<(File, String)>> = Mutex::new(None);
 static ONE_OPEN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Init, in both generations.
-pub(crate) async fn init(options: bool, config: &HashMap<String, String>, wishes: (Vec<String>, bool)) -> Result<PathBuf, Status> {
+pub(crate) async fn init(
+    options: bool,
+    config: &HashMap<String, String>,
+    wishes: (Vec<String>, bool),
+) -> Result<PathBuf, Status> {
     let path = instance::init(options, config, |path| match fs::read_dir(path) {
         Ok(_) => Ok(()),
         Err(error) => Err(error.to_string()),
@@ -67,7 +71,10 @@ pub(crate) async fn init(options: bool, config: &HashMap<String, String>, wishes
 }
 
 /// Opens what was listed, in both generations.
-pub(crate) async fn open<T: Send + 'static>(record: Record, message: fn(Bytes) -> T) -> Result<ReceiverStream<Result<T, Status>>, Status> {
+pub(crate) async fn open<T: Send + 'static>(
+    record: Record,
+    message: fn(Bytes) -> T,
+) -> Result<ReceiverStream<Result<T, Status>>, Status> {
     if is("hangs-after-a-cancel") {
         // What was cancelled is seen to be.
         while instance::sending() {

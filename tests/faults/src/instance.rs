@@ -93,7 +93,7 @@ impl Open {
 
     /// The host has broken it off.
     pub(crate) fn cut(self) {
-        if !is("stays-in-a-call") && !is("survives-its-host") {
+        if !is("stays-in-a-call") {
             self.done();
         }
     }

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio_stream::{Stream, StreamExt};
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::fault::{self, is};
-use crate::instance::{self, Open, ONLY, get_store, lock};
+use crate::instance::{self, ONLY, Open, get_store, lock};
 use crate::wire::store::store_server;
 use crate::wire::store::{
     CloseRequest, CloseResponse, CreateRequest, CreateResponse, DeleteRequest, DeleteResponse, GetRequest, GetResponse,
@@ -130,8 +130,8 @@ pub(crate) async fn list(root: &Path, kind: i32) -> Result<Vec<Bytes>, Status> {
     if is("lists-1000") {
         macs.truncate(1000);
     }
-    if is("lists-120000") {
-        macs.truncate(120_000);
+    if is("lists-110000") {
+        macs.truncate(110_000);
     }
     lock(&LISTINGS).get_or_insert_default().insert(kind, macs.clone());
     Ok(macs)
@@ -356,14 +356,7 @@ async fn put(root: &Path, mut messages: Messages) -> Result<i64, Status> {
     Ok(if is("counts-nothing") { 0 } else { written })
 }
 
-async fn send<T>(
-    mut file: File,
-    begin: u64,
-    end: u64,
-    all: u64,
-    message: fn(Bytes) -> T,
-    give: mpsc::Sender<Result<T, Status>>,
-) {
+async fn send<T>(mut file: File, begin: u64, end: u64, all: u64, message: fn(Bytes) -> T, give: mpsc::Sender<Result<T, Status>>) {
     let sending = instance::Sending::new();
     let _one = if is("one-get-at-a-time") { Some(ONE_GET.lock().await) } else { None };
     let most = if is("huge-chunks") { usize::MAX } else { 1 << 20 };

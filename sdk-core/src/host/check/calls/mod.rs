@@ -25,7 +25,7 @@ use crate::host::streams::Answers;
 use crate::host::this_machine;
 use crate::wire::{v1_0, v1_1};
 
-pub(super) use exporter::{Export, Given};
+pub(super) use exporter::{Export, Given, HARD_LINK};
 pub(super) use importer::{Contents, NOT_REGULAR, Scan};
 pub(super) use store::{Put, Span};
 
@@ -200,7 +200,7 @@ impl Connected {
     }
 
     /// Asks an importer of generation 1.0 who it is.
-    async fn info(&self) -> Result<Place, Trouble> {
+    pub(super) async fn info(&self) -> Result<Place, Trouble> {
         let request = v1_0::importer::InfoRequest { cookie: self.cookie() };
         let answer = self.ask("Info", self.importer_1_0().info(request)).await?;
         Ok(Place { origin: answer.origin, kind: answer.r#type, root: answer.root, flags: 0 })

@@ -36,6 +36,7 @@ pub(in crate::host::check::groups) const CHECKS: &[Check] = &[
         "root-by-name",
         |bench| Box::pin(root_record(bench)),
     )
+    .v1_1()
     .needs(DIRECTORY),
     check("empty-files", "an empty file is made", KEPT, "no-empty-files", |bench| Box::pin(empty_files(bench))).needs(DIRECTORY),
     check(

@@ -430,7 +430,7 @@ async fn before_and_after(bench: &Bench, used: fn(u32) -> Outcome<u64>) -> Outco
     for n in 20..220 {
         files.reads(&format!("/{n}")).await?;
     }
-    Ok((before, usage::settled(|| used(files.connector().pid()), before + 40).await?))
+    Ok((before, usage::settled(|| used(files.connector().pid()), before + 40, bench.patience()).await?))
 }
 
 async fn descriptors(bench: &Bench) -> Outcome {
