@@ -75,15 +75,7 @@ pub(crate) async fn open<T: Send + 'static>(
     record: Record,
     message: fn(Bytes) -> T,
 ) -> Result<ReceiverStream<Result<T, Status>>, Status> {
-    if is("hangs-after-a-cancel") {
-        // What was cancelled is seen to be.
-        while instance::sending() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        if CANCELLED.load(SeqCst) {
-            std::future::pending::<()>().await;
-        }
-    }
+    instance::hang_after_a_cancel(&CANCELLED).await;
     if is("opens-after-the-scan") {
         while !SCAN_OVER.load(SeqCst) {
             tokio::time::sleep(Duration::from_millis(10)).await;

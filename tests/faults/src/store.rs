@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -167,15 +166,7 @@ pub(crate) async fn get<T: Send + 'static>(
     span: Span,
     message: fn(Bytes) -> T,
 ) -> Result<ReceiverStream<Result<T, Status>>, Status> {
-    if is("hangs-after-a-cancel") {
-        // What was cancelled is seen to be.
-        while instance::sending() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        if CANCELLED.load(SeqCst) {
-            std::future::pending::<()>().await;
-        }
-    }
+    instance::hang_after_a_cancel(&CANCELLED).await;
     fault::die_of_many_calls().await;
     let path = place(root, kind, mac)?;
     let file = match File::open(&path) {

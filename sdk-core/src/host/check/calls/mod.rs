@@ -32,6 +32,9 @@ pub(super) use store::{Put, Span};
 /// What a connector says of an entry: the message of generation 1.1, into which that of 1.0 is put as well.
 pub(super) use v1_1::plakar::connectors::Record;
 
+/// The largest message that the host takes.
+pub(super) const LARGEST_MESSAGE: usize = 4 << 20;
+
 /// More than fits between a host and a connector that does not read: when so much was taken, the connector is at work.
 const BEGUN: usize = 4 << 20;
 

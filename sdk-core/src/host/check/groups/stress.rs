@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::bench::{Bench, not_here};
-use super::super::calls::{Connected, Record};
+use super::super::calls::{Connected, LARGEST_MESSAGE, Record};
 use super::super::catalogue::{Check, Group, Need, Role};
 use super::super::given;
 use super::super::stop::{Outcome, Trouble, answered, failed, must, same, skip};
@@ -393,12 +393,11 @@ async fn many_objects(bench: &Bench) -> Outcome {
 }
 
 async fn list_limit(bench: &Bench) -> Outcome {
-    /// What a MAC takes in the message: 34 bytes, and in generation 1.0, where it is a message itself, 36.
-    const LARGEST: usize = 4 << 20;
     if bench.setup().many < 1_000_000 {
         return skip("it takes more than a hundred thousand objects: leave --many as it is");
     }
-    let fit = LARGEST / if bench.v1_0() { 36 } else { 34 };
+    // A MAC takes 34 bytes in the message, and 36 in generation 1.0, where it is a message itself.
+    let fit = LARGEST_MESSAGE / if bench.v1_0() { 36 } else { 34 };
     let ready = bench.ready().await?;
     let store = Arc::new(ready.connector);
     put_many(bench, &store, fit).await?;
