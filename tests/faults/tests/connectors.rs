@@ -9,7 +9,7 @@ use kloset_sdk::host::check::{Found, How, Place, Ran, Role, Selection, Setup, ex
 use kloset_sdk::host::{CommandLine, Generation};
 
 /// Long enough for every machine: what is right never takes so long.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 fn check(setup: &Setup) -> Vec<Ran> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -13,7 +13,7 @@ use kloset_sdk::host::{CommandLine, Generation};
 use tempfile::TempDir;
 
 /// Long enough for every machine: what is right never takes so long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// With a fault, what never comes is waited for so long. Should it be too short, a check fails that has to fail.
 const WITH_FAULT: Duration = Duration::from_secs(2);
