@@ -155,7 +155,8 @@ impl Bench {
 
     /// Everything that was written to standard error by processes that have ended.
     pub(super) async fn log(&self) -> String {
-        for reader in std::mem::take(&mut *lock(&self.0.readers)) {
+        let readers = std::mem::take(&mut *lock(&self.0.readers));
+        for reader in readers {
             // Somebody else may hold it open.
             let _ = timeout(self.0.setup.grace, reader).await;
         }

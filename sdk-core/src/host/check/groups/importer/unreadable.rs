@@ -40,7 +40,7 @@ struct Locked(PathBuf);
 
 impl Locked {
     fn new(path: PathBuf) -> Outcome<Self> {
-        fs::set_permissions(&path, Permissions::from_mode(0)).map_err(not_here)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o000)).map_err(not_here)?;
         Ok(Locked(path))
     }
 }
