@@ -413,6 +413,19 @@ pub(crate) fn interrupts() -> Option<File> {
     Some(File::from(read))
 }
 
+/// Has a process begin with SIGINT as it is by default, also where this one ignores it, as what runs in the background does.
+#[cfg(feature = "host")]
+pub(crate) fn interruptible(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    // SAFETY: between fork and exec only `signal` is called, which may be called there.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGINT, libc::SIG_DFL);
+            Ok(())
+        });
+    }
+}
+
 #[cfg(target_os = "linux")]
 unsafe fn errno_location() -> *mut libc::c_int {
     // SAFETY: it is this thread's own.

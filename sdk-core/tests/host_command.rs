@@ -5,7 +5,7 @@
 mod common;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -654,6 +654,26 @@ fn wrong_usage_is_told_before_anything_is_started() {
         assert_eq!((ran.code, ran.out.as_str()), (2, ""));
         assert!(ran.err.contains(why), "{}", ran.err);
     }
+}
+
+#[test]
+fn programs_are_told_each_second_how_far_a_transfer_is() {
+    let folder = Folder::new();
+    let store = format!("'{}' store", fixture());
+    let mut command = Command::new(COMMAND);
+    command.args(["store", "put", "--create", "--json", "--connector", &store, &folder.location("repository"), "-", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    // It is read piece by piece.
+    input.write_all(&[b'x'; 1 << 20]).unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut objects = lines.map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap());
+    // Nothing more comes until it was told of these.
+    let told = objects.find(|object| object["event"] == "progress" && object["bytes"] == 1 << 20).unwrap();
+    assert!(told["rate"].is_number() && told["seconds"].as_f64().unwrap() >= 1.0 && told["total"].is_null(), "{told}");
+    drop(input);
+    assert_eq!(objects.last().unwrap()["bytes"], 1 << 20);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -80,8 +80,10 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
+    /// What was said, but for how far it was in between.
     pub(crate) fn objects(&self) -> Vec<Value> {
-        self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let objects = self.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        objects.filter(|object| object["event"] != "progress").collect()
     }
 
     pub(crate) fn summary(&self) -> Value {

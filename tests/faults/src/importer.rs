@@ -46,7 +46,11 @@ static CURSOR: Mutex<Option<(File, String)>> = Mutex::new(None);
 static ONE_OPEN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Init, in both generations.
-pub(crate) async fn init(options: bool, config: &HashMap<String, String>, wishes: (Vec<String>, bool)) -> Result<PathBuf, Status> {
+pub(crate) async fn init(
+    options: bool,
+    config: &HashMap<String, String>,
+    wishes: (Vec<String>, bool),
+) -> Result<PathBuf, Status> {
     let path = instance::init(options, config, |path| match fs::read_dir(path) {
         Ok(_) => Ok(()),
         Err(error) => Err(error.to_string()),
@@ -67,16 +71,11 @@ pub(crate) async fn init(options: bool, config: &HashMap<String, String>, wishes
 }
 
 /// Opens what was listed, in both generations.
-pub(crate) async fn open<T: Send + 'static>(record: Record, message: fn(Bytes) -> T) -> Result<ReceiverStream<Result<T, Status>>, Status> {
-    if is("hangs-after-a-cancel") {
-        // What was cancelled is seen to be.
-        while instance::sending() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        if CANCELLED.load(SeqCst) {
-            std::future::pending::<()>().await;
-        }
-    }
+pub(crate) async fn open<T: Send + 'static>(
+    record: Record,
+    message: fn(Bytes) -> T,
+) -> Result<ReceiverStream<Result<T, Status>>, Status> {
+    instance::hang_after_a_cancel(&CANCELLED).await;
     if is("opens-after-the-scan") {
         while !SCAN_OVER.load(SeqCst) {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -53,6 +53,18 @@ pub(crate) fn sending() -> bool {
     SENDING.load(SeqCst) > 0
 }
 
+/// With the fault, nothing is opened any more once the host has cancelled something, which is seen first.
+pub(crate) async fn hang_after_a_cancel(cancelled: &AtomicBool) {
+    if is("hangs-after-a-cancel") {
+        while SENDING.load(SeqCst) > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        if cancelled.load(SeqCst) {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 /// A content that is being sent, from its first chunk on.
 pub(crate) struct Sending(Cell<bool>);
 
@@ -93,7 +105,7 @@ impl Open {
 
     /// The host has broken it off.
     pub(crate) fn cut(self) {
-        if !is("stays-in-a-call") && !is("survives-its-host") {
+        if !is("stays-in-a-call") {
             self.done();
         }
     }

@@ -7,16 +7,15 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio_stream::{Stream, StreamExt};
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::fault::{self, is};
-use crate::instance::{self, Open, ONLY, get_store, lock};
+use crate::instance::{self, ONLY, Open, get_store, lock};
 use crate::wire::store::store_server;
 use crate::wire::store::{
     CloseRequest, CloseResponse, CreateRequest, CreateResponse, DeleteRequest, DeleteResponse, GetRequest, GetResponse,
@@ -130,8 +129,8 @@ pub(crate) async fn list(root: &Path, kind: i32) -> Result<Vec<Bytes>, Status> {
     if is("lists-1000") {
         macs.truncate(1000);
     }
-    if is("lists-120000") {
-        macs.truncate(120_000);
+    if is("lists-110000") {
+        macs.truncate(110_000);
     }
     lock(&LISTINGS).get_or_insert_default().insert(kind, macs.clone());
     Ok(macs)
@@ -167,15 +166,7 @@ pub(crate) async fn get<T: Send + 'static>(
     span: Span,
     message: fn(Bytes) -> T,
 ) -> Result<ReceiverStream<Result<T, Status>>, Status> {
-    if is("hangs-after-a-cancel") {
-        // What was cancelled is seen to be.
-        while instance::sending() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        if CANCELLED.load(SeqCst) {
-            std::future::pending::<()>().await;
-        }
-    }
+    instance::hang_after_a_cancel(&CANCELLED).await;
     fault::die_of_many_calls().await;
     let path = place(root, kind, mac)?;
     let file = match File::open(&path) {
@@ -356,14 +347,7 @@ async fn put(root: &Path, mut messages: Messages) -> Result<i64, Status> {
     Ok(if is("counts-nothing") { 0 } else { written })
 }
 
-async fn send<T>(
-    mut file: File,
-    begin: u64,
-    end: u64,
-    all: u64,
-    message: fn(Bytes) -> T,
-    give: mpsc::Sender<Result<T, Status>>,
-) {
+async fn send<T>(mut file: File, begin: u64, end: u64, all: u64, message: fn(Bytes) -> T, give: mpsc::Sender<Result<T, Status>>) {
     let sending = instance::Sending::new();
     let _one = if is("one-get-at-a-time") { Some(ONE_GET.lock().await) } else { None };
     let most = if is("huge-chunks") { usize::MAX } else { 1 << 20 };

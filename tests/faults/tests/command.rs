@@ -48,7 +48,7 @@ fn what_cannot_be_begun_is_one_line_and_exit_code_2() {
         (vec![&locked], "may not be run; chmod +x"),
         (vec![&folder_itself], "is a directory; name the executable in it"),
         (vec!["--timeout", "0.5", &silent, "importer"], "no answer within 0.5 s"),
-        (vec!["--timeout", "0.5", &chatty, "importer"], "printed to its standard output"),
+        (vec!["--timeout", "120", &chatty, "importer"], "printed to its standard output"),
         (vec!["--only", "nonsense", FAULTY], "there is no check \"nonsense\"; kloset-sdk check --table shows them all"),
         (vec!["--role", "store", FAULTY, "importer"], "does not serve as store"),
     ] {
@@ -82,7 +82,7 @@ fn a_failure_is_explained_with_the_rule_and_the_last_log_lines_and_exit_code_1()
     );
     assert!(said.out.contains("      expected  no log line holds the value"), "{}", said.out);
     assert!(said.out.contains("      log       faulty: configuration"), "{}", said.out);
-    assert!(said.out.contains("1 checks: 0 passed, 1 failed, 0 skipped"), "{}", said.out);
+    assert!(said.out.contains("1 check: 0 passed, 1 failed, 0 skipped"), "{}", said.out);
 }
 
 #[test]

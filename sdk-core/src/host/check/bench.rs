@@ -12,6 +12,8 @@ use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::calls::Connected;
 use super::catalogue::Role;
@@ -19,7 +21,7 @@ use super::link::Link;
 use super::setup::{How, Place, Setup};
 use super::stop::{Outcome, failed, skip};
 use crate::host::{Generation, process};
-use crate::{secrets, serve};
+use crate::{os, secrets, serve};
 
 /// How many of the last log lines are kept.
 const LINES: usize = 8;
@@ -34,6 +36,8 @@ struct Inner {
     log: Mutex<Log>,
     /// The groups of the processes that were started.
     groups: Mutex<Vec<Pid>>,
+    /// What reads their standard error.
+    readers: Mutex<Vec<JoinHandle<()>>>,
     names: AtomicU64,
     random: Mutex<fastrand::Rng>,
 }
@@ -48,11 +52,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|e| e.into_inner())
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
+impl Inner {
+    fn kill(&self) {
         for group in lock(&self.groups).drain(..) {
             let _ = rustix::process::kill_process_group(group, Signal::KILL);
         }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
@@ -65,6 +75,7 @@ impl Bench {
             folder,
             log: Mutex::default(),
             groups: Mutex::default(),
+            readers: Mutex::default(),
             names: AtomicU64::new(0),
             random: Mutex::new(fastrand::Rng::with_seed(salt)),
         })))
@@ -135,13 +146,20 @@ impl Bench {
         bytes
     }
 
-    /// What was written to standard error last.
-    pub(super) fn last_lines(&self) -> Vec<String> {
+    /// Ends what still runs, and gives what was written to standard error last.
+    pub(super) async fn last_lines(&self) -> Vec<String> {
+        self.0.kill();
+        self.log().await;
         lock(&self.0.log).last.iter().cloned().collect()
     }
 
-    /// Everything that was written to standard error.
-    pub(super) fn log(&self) -> String {
+    /// Everything that was written to standard error by processes that have ended.
+    pub(super) async fn log(&self) -> String {
+        let readers = std::mem::take(&mut *lock(&self.0.readers));
+        for reader in readers {
+            // Somebody else may hold it open.
+            let _ = timeout(self.0.setup.grace, reader).await;
+        }
         lock(&self.0.log).all.clone()
     }
 
@@ -163,6 +181,7 @@ impl Bench {
         let mut command = Command::new(&line.program);
         command.args(self.0.setup.arguments(line)).env_remove("PLAKAR_PLUGIN_LISTEN").process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        os::interruptible(command.as_std_mut());
         Ok(command)
     }
 
@@ -175,7 +194,8 @@ impl Bench {
             lock(&self.0.groups).push(group);
         }
         if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(keep_lines(stderr, Arc::downgrade(&self.0)));
+            let reader = tokio::spawn(keep_lines(stderr, Arc::downgrade(&self.0)));
+            lock(&self.0.readers).push(reader);
         }
         Ok(child)
     }
@@ -202,15 +222,52 @@ impl Bench {
         }
     }
 
+    /// As [`start`](Self::start), as somebody who may not read everything.
+    pub(super) async fn start_restricted(&self) -> Outcome<Connected> {
+        if !rustix::process::geteuid().is_root() {
+            return self.start().await;
+        }
+        let command = self.command()?;
+        match restricted(|| self.spawn(command)) {
+            Ok(child) => self.connect(child?).await,
+            Err(error) => skip(format!("root reads everything, and its right to that cannot be taken away here: {error}")),
+        }
+    }
+
     /// As [`start`](Self::start), with a command that was changed.
     pub(super) async fn start_command(&self, command: Command) -> Outcome<Connected> {
-        let mut child = self.spawn(command)?;
+        self.connect(self.spawn(command)?).await
+    }
+
+    async fn connect(&self, mut child: Child) -> Outcome<Connected> {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(failed("the executable starts", "its pipes could not be made"));
         };
         let link = Link::connect(output, input).await.map_err(|error| failed("the connection is made", error))?;
         Ok(Connected::new(self.clone(), link, Some(child), None))
     }
+}
+
+/// Runs something on a thread whose children have no right to read what root may not read like anybody else.
+#[cfg(target_os = "linux")]
+fn restricted<T: Send>(run: impl FnOnce() -> T + Send) -> std::io::Result<T> {
+    use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
+    let runtime = tokio::runtime::Handle::current();
+    let thread = || {
+        let _entered = runtime.enter();
+        for right in [CapabilitySet::DAC_OVERRIDE, CapabilitySet::DAC_READ_SEARCH] {
+            remove_capability_from_bounding_set(right)?;
+        }
+        Ok(run())
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(thread).join().unwrap_or_else(|_| Err(std::io::Error::other("the thread for it has failed")))
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn restricted<T>(_: impl FnOnce() -> T) -> std::io::Result<T> {
+    Err(std::io::ErrorKind::Unsupported.into())
 }
 
 /// Something failed on this side.

@@ -154,6 +154,12 @@ impl Check {
         self
     }
 
+    /// In generation 1.0 only.
+    pub(super) const fn v1_0(mut self) -> Self {
+        self.generations = &[Generation::V1_0];
+        self
+    }
+
     pub(super) const fn needs(mut self, needs: &'static [Need]) -> Self {
         self.needs = needs;
         self

@@ -11,6 +11,7 @@ mod expectations;
 mod given;
 mod groups;
 mod link;
+mod names;
 mod ready;
 mod report;
 mod run;

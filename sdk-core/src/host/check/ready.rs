@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use tokio::task::JoinHandle;
+
 use super::bench::{Bench, make_directory};
-use super::calls::{Connected, Place};
+use super::calls::{Connected, Export, Place, Put, Scan};
 use super::catalogue::Role;
 use super::given;
 use super::setup;
@@ -20,6 +22,22 @@ pub(super) struct Ready {
     pub(super) tree: Option<Tree>,
     /// The directory that the location is, if it is one.
     pub(super) path: PathBuf,
+}
+
+/// A call that goes on until this is dropped.
+pub(super) enum Busy {
+    Scan(#[expect(dead_code, reason = "it is held")] Scan),
+    File(JoinHandle<()>),
+    Export(#[expect(dead_code, reason = "it is held")] Export),
+    Put(#[expect(dead_code, reason = "it is held")] Put),
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if let Busy::File(call) = self {
+            call.abort();
+        }
+    }
 }
 
 /// What repositories are created with.
@@ -47,10 +65,22 @@ impl Bench {
         Ok(Ready { connector, place, location, tree: None, path })
     }
 
+    /// As [`ready`](Self::ready); what an importer finds is more than fits in between, so that a scan goes on until the host reads on.
+    pub(super) async fn ready_for_long(&self) -> Outcome<Ready> {
+        if self.role() == Role::Importer && self.setup().place == setup::Place::Directory {
+            return self.ready_at(Tree::long(self)?).await;
+        }
+        self.ready().await
+    }
+
     /// Starts an importer to find a tree.
     pub(super) async fn ready_at(&self, tree: Tree) -> Outcome<Ready> {
+        self.ready_with(self.start().await?, tree).await
+    }
+
+    /// As [`ready_at`](Self::ready_at), with an importer that was started already.
+    pub(super) async fn ready_with(&self, connector: Connected, tree: Tree) -> Outcome<Ready> {
         let location = self.location_of(&tree.path);
-        let connector = self.start().await?;
         let place = connector.init_at(&location).await?;
         let path = tree.path.clone();
         Ok(Ready { connector, place, location, tree: Some(tree), path })
@@ -112,8 +142,45 @@ impl Ready {
         Ok(())
     }
 
-    /// A directory that an exporter may have to fill, made beforehand.
+    /// Begins the call that takes longest in this role, so far that the connector is at work. It goes on until this is dropped.
+    pub(super) async fn busy(&self) -> Outcome<Busy> {
+        let Ready { connector, .. } = self;
+        let bench = connector.bench();
+        Ok(match bench.role() {
+            Role::Importer => {
+                let mut scan = connector.scan();
+                scan.next().await?;
+                Busy::Scan(scan)
+            }
+            Role::Exporter if bench.v1_0() => {
+                self.make()?;
+                Busy::File(connector.leave_file(&self.below("/cut")).await?)
+            }
+            Role::Exporter => Busy::Export(self.begun_export().await?),
+            Role::Store => Busy::Put(connector.begun_put(&bench.mac()).await?),
+        })
+    }
+
+    /// Sends a whole file, `/whole`, waits for its result, and begins another one, `/cut`; in generation 1.1.
+    pub(super) async fn begun_export(&self) -> Outcome<Export> {
+        self.make()?;
+        let mut export = self.connector.export();
+        export.give(&given::file("/whole", "content"));
+        export.next().await?;
+        export.record(&given::file("/cut", "0123456789").record);
+        export.chunk("01234");
+        // When these are answered, what was sent before has arrived.
+        for _ in 0..3 {
+            self.connector.ping().await?;
+        }
+        Ok(export)
+    }
+
+    /// Where the location is a directory, one that an exporter may have to fill, made beforehand.
     pub(super) fn make(&self) -> Outcome {
-        make_directory(&self.path)
+        match self.connector.bench().setup().place {
+            setup::Place::Directory => make_directory(&self.path),
+            setup::Place::Location(_) => Ok(()),
+        }
     }
 }

@@ -48,7 +48,8 @@ pub fn explained(all: &[Ran]) -> String {
 pub fn summary(all: &[Ran]) -> String {
     let [passed, failed, skipped] = counts(all);
     let took: f64 = all.iter().map(|ran| ran.took.as_secs_f64()).sum();
-    format!("{} checks: {passed} passed, {failed} failed, {skipped} skipped, in {took:.1} s", all.len())
+    let checks = if all.len() == 1 { "check" } else { "checks" };
+    format!("{} {checks}: {passed} passed, {failed} failed, {skipped} skipped, in {took:.1} s", all.len())
 }
 
 fn counts(all: &[Ran]) -> [usize; 3] {

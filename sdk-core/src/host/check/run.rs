@@ -105,7 +105,7 @@ async fn one(check: &Check, setup: &Setup) -> Found {
     });
     match outcome {
         Ok(()) => Found::Passed,
-        Err(Stop::Failed { expected, came }) => Found::Failed { expected, came, log: bench.last_lines() },
+        Err(Stop::Failed { expected, came }) => Found::Failed { expected, came, log: bench.last_lines().await },
         Err(Stop::Skipped(why)) => Found::Skipped(why),
     }
 }

@@ -107,6 +107,16 @@ pub(super) fn same<T: PartialEq + fmt::Debug>(what: impl fmt::Display, expected:
     must(expected == came, format_args!("{what}: {expected:?}"), format_args!("{came:?}"))
 }
 
+/// Both contents must be the same; they are too long to be shown.
+pub(super) fn same_bytes(what: impl fmt::Display, expected: &[u8], came: &[u8]) -> Outcome {
+    let differs = expected.iter().zip(came).position(|(a, b)| a != b).unwrap_or(expected.len().min(came.len()));
+    must(
+        expected == came,
+        format_args!("the {} bytes of {what}", expected.len()),
+        format_args!("{} bytes, which differ from byte {differs} on", came.len()),
+    )
+}
+
 /// The call must be answered with an error of the connector's.
 pub(super) fn refused<T>(result: Result<T, Trouble>, what: impl fmt::Display) -> Outcome<Status> {
     match result {

@@ -47,6 +47,17 @@ impl Tree {
         Ok(tree)
     }
 
+    /// One whose records are more than any window or queue holds: nobody is done with listing it before the host reads them.
+    pub(super) fn long(bench: &Bench) -> Outcome<Tree> {
+        let mut tree = Tree::new(bench)?;
+        tree.file("/first", b"content")?;
+        for n in 0..1500 {
+            let name = format!("/{n:04}-{}", "long-name".repeat(10));
+            fs::hard_link(tree.at("/first"), tree.at(&name)).map_err(not_here)?;
+        }
+        Ok(tree)
+    }
+
     /// Where something lies.
     pub(super) fn at(&self, path: &str) -> PathBuf {
         self.path.join(path.trim_start_matches('/'))

@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::stop::{Outcome, failed};
 
 fn status(pid: u32, field: &str) -> Outcome<u64> {
@@ -52,12 +54,18 @@ pub(super) async fn growth(pid: u32, before: u64, bound: u64) -> Outcome<u64> {
 
 /// What is used when it is below a bound, or has had the time to come there: a call may be over for the host before the
 /// connector has let go of everything.
-pub(super) async fn settled(used: impl Fn() -> Outcome<u64>, bound: u64) -> Outcome<u64> {
-    for _ in 0..100 {
-        if used()? < bound {
-            break;
-        }
+pub(super) async fn settled(used: impl Fn() -> Outcome<u64>, bound: u64, patience: Duration) -> Outcome<u64> {
+    let until = Instant::now() + patience;
+    while used()? >= bound && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     used()
+}
+
+/// Whether every thread of it waits for something.
+pub(super) fn sleeps(pid: u32) -> Outcome<bool> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).map_err(|error| failed("the process is there", error))?;
+    let state = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+    let runs = |stat: String| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('R'));
+    Ok(!threads.flatten().any(|thread| runs(state(thread))))
 }

@@ -225,7 +225,8 @@ pub(super) struct Connector {
 /// What an importer is told of the user's wishes.
 #[derive(Args)]
 pub(super) struct Wishes {
-    /// A pattern, in the syntax of .gitignore, of what the importer is to leave out; may be given several times
+    /// A pattern, in the syntax of .gitignore, of what the importer is to leave out; may be given several times. Not in generation
+    /// 1.0, in which an importer is told of no patterns: plakar 1.0 asks for everything and leaves out by itself
     #[arg(long, value_name = "PATTERN")]
     exclude: Vec<String>,
 
@@ -314,7 +315,7 @@ pub(super) struct Copy {
     #[arg(short, long)]
     pub(super) verbose: bool,
 
-    /// A JSON object a line: every entry, every error, the summary
+    /// A JSON object a line: every entry, every error, each second how far it is, the summary
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -437,7 +438,7 @@ pub(super) struct StoreCommon {
     #[command(flatten)]
     pub(super) connector: Connector,
 
-    /// A JSON object a line
+    /// A JSON object a line; while something is put or got, each second how far it is
     #[arg(long)]
     pub(super) json: bool,
 }

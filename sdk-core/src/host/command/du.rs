@@ -33,7 +33,7 @@ pub(super) struct Du {
     #[arg(short, long)]
     bytes: bool,
 
-    /// A JSON object a line
+    /// A JSON object a line; before the sums, each second how far it is
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -16,7 +16,7 @@ pub(super) async fn run(arguments: &Arguments, ls: &Ls, output: &Arc<Output>) ->
     let mut launch = ls.connector.launch(arguments, output)?;
     ls.wishes.tell(&mut launch)?;
     let importer = Importer::start(&launch).await.map_err(Stop::not_started)?;
-    let bar = if std::io::stdout().is_terminal() { None } else { output.progress(None) };
+    let bar = if ls.json || std::io::stdout().is_terminal() { None } else { output.progress(None) };
 
     let mut scan = importer.scan();
     let (mut entries, mut files, mut bytes, mut xattrs) = (0u64, 0u64, 0u64, 0u64);

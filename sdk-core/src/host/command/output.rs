@@ -2,11 +2,12 @@
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
+use std::time::Duration;
 
 use crate::host::{Error, ErrorKind};
 use crate::mask;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -14,6 +15,9 @@ use super::arguments::Arguments;
 
 /// What a shell reports of a program whose reader went away.
 const READER_WENT_AWAY: u8 = 141;
+
+/// How often programs are told how far it is.
+const BETWEEN_REPORTS: Duration = Duration::from_secs(1);
 
 pub(super) struct Output {
     json: bool,
@@ -66,12 +70,18 @@ impl Output {
         }
     }
 
-    /// A progress bar, if it can be seen and does not come between other lines. Its length is in bytes, if it is known.
-    pub(super) fn progress(&self, length: Option<u64>) -> Option<&ProgressBar> {
-        if self.quiet || !io::stderr().is_terminal() {
+    /// A progress bar, if it can be seen and does not come between other lines; for programs, an object a second. Its length is
+    /// in bytes, if it is known.
+    pub(super) fn progress(self: &Arc<Self>, length: Option<u64>) -> Option<&ProgressBar> {
+        if self.quiet || !self.json && !io::stderr().is_terminal() {
             return None;
         }
         let bar = self.bar.get_or_init(|| {
+            if self.json {
+                let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::hidden());
+                tokio::spawn(tell_progress(Arc::downgrade(self), bar.clone(), length.is_some()));
+                return bar;
+            }
             let known = "{binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left {msg} {wide_bar}";
             let unknown = "{spinner} {binary_bytes}, {binary_bytes_per_sec} {msg}";
             let (bar, template) = match length {
@@ -151,6 +161,10 @@ impl Output {
         if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
         }
+        self.flush();
+    }
+
+    fn flush(&self) {
         self.unless_reader_went_away(|out| out.flush());
     }
 
@@ -201,5 +215,21 @@ impl Output {
             (ErrorKind::Broken, "Init") => Some("let it print to standard error instead"),
             _ => None,
         }
+    }
+}
+
+/// Says how far it is, once a second, for as long as anybody could want to know.
+async fn tell_progress(output: Weak<Output>, bar: ProgressBar, known: bool) {
+    loop {
+        tokio::time::sleep(BETWEEN_REPORTS).await;
+        let Some(output) = output.upgrade() else { return };
+        let total = bar.length().filter(|length| known && *length > 0);
+        let rate = bar.per_sec();
+        let left = total.filter(|_| rate > 0.0).map(|total| total.saturating_sub(bar.position()) as f64 / rate);
+        output.object(&json!({
+            "event": "progress", "bytes": bar.position(), "total": total, "rate": rate, "left": left,
+            "seconds": bar.elapsed().as_secs_f64(),
+        }));
+        output.flush();
     }
 }

@@ -199,7 +199,13 @@ async fn put(store: &Store, object: Object, input: Input, output: &Arc<Output>) 
     Ok(size)
 }
 
-async fn get(store: &Store, object: Object, range: Option<Range>, file: Option<&PathBuf>, output: &Output) -> Result<u64, Error> {
+async fn get(
+    store: &Store,
+    object: Object,
+    range: Option<Range>,
+    file: Option<&PathBuf>,
+    output: &Arc<Output>,
+) -> Result<u64, Error> {
     let mut contents = store.get(object, range).await?;
     let mut bytes = 0;
     let Some(path) = file else {

@@ -20,7 +20,10 @@ type Client10 = v1_0::exporter_client::ExporterClient<Channel>;
 
 const DIRECTORY: u32 = 1 << 31;
 const SYMLINK: u32 = 1 << 27;
-const SYMBOLIC: u32 = 1;
+
+/// What `CreateLink` makes.
+pub(in crate::host::check) const HARD_LINK: u32 = 0;
+const SYMBOLIC_LINK: u32 = 1;
 
 /// What an exporter is given: a record, with its content if it has one.
 #[derive(Clone, Debug)]
@@ -150,12 +153,9 @@ impl Connected {
             let pathname = below(&record.pathname);
             let mode = record.file_info.as_ref().map_or(0, |info| info.mode);
             let made = if mode & DIRECTORY != 0 {
-                let request = v1_0::CreateDirectoryRequest { pathname, cookie: self.cookie() };
-                self.ask("CreateDirectory", self.exporter_1_0().create_directory(request)).await.map(drop)
+                self.create_directory(pathname).await
             } else if mode & SYMLINK != 0 {
-                let (oldname, newname) = (record.target.clone(), pathname);
-                let request = v1_0::CreateLinkRequest { oldname, newname, ltype: SYMBOLIC, cookie: self.cookie() };
-                self.ask("CreateLink", self.exporter_1_0().create_link(request)).await.map(drop)
+                self.create_link(record.target.clone(), pathname, SYMBOLIC_LINK).await
             } else if let Some(content) = content {
                 self.store_file(&pathname, content.len() as u64, content.clone()).await
             } else {
@@ -214,6 +214,28 @@ impl Connected {
             let _ = taken.map_err(|_| Trouble::silent("StoreFile, which takes no more data,", patience))?;
         }
         Ok(call)
+    }
+
+    /// Stores a file in generation 1.0 without the header that says which.
+    pub(in crate::host::check) async fn store_headless_file(&self) -> Result<(), Trouble> {
+        let (messages, requests) = mpsc::channel(1);
+        let data = v1_0::StoreFileData { chunk: Bytes::from_static(b"content") };
+        let packet = Some(v1_0::store_file_request::Packet::Data(data));
+        let _ = messages.try_send(v1_0::StoreFileRequest { packet, cookie: self.cookie() });
+        drop(messages);
+        self.ask("StoreFile", self.exporter_1_0().store_file(Requests(requests))).await.map(drop)
+    }
+
+    /// Makes a directory in generation 1.0.
+    pub(in crate::host::check) async fn create_directory(&self, pathname: String) -> Result<(), Trouble> {
+        let request = v1_0::CreateDirectoryRequest { pathname, cookie: self.cookie() };
+        self.ask("CreateDirectory", self.exporter_1_0().create_directory(request)).await.map(drop)
+    }
+
+    /// Makes a link in generation 1.0.
+    pub(in crate::host::check) async fn create_link(&self, oldname: String, newname: String, ltype: u32) -> Result<(), Trouble> {
+        let request = v1_0::CreateLinkRequest { oldname, newname, ltype, cookie: self.cookie() };
+        self.ask("CreateLink", self.exporter_1_0().create_link(request)).await.map(drop)
     }
 
     async fn set_permissions(&self, record: &Record, root: &str) -> Result<(), Trouble> {

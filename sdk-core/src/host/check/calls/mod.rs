@@ -25,12 +25,15 @@ use crate::host::streams::Answers;
 use crate::host::this_machine;
 use crate::wire::{v1_0, v1_1};
 
-pub(super) use exporter::{Export, Given};
+pub(super) use exporter::{Export, Given, HARD_LINK};
 pub(super) use importer::{Contents, NOT_REGULAR, Scan};
 pub(super) use store::{Put, Span};
 
 /// What a connector says of an entry: the message of generation 1.1, into which that of 1.0 is put as well.
 pub(super) use v1_1::plakar::connectors::Record;
+
+/// The largest message that the host takes.
+pub(super) const LARGEST_MESSAGE: usize = 4 << 20;
 
 /// More than fits between a host and a connector that does not read: when so much was taken, the connector is at work.
 const BEGUN: usize = 4 << 20;
@@ -200,7 +203,7 @@ impl Connected {
     }
 
     /// Asks an importer of generation 1.0 who it is.
-    async fn info(&self) -> Result<Place, Trouble> {
+    pub(super) async fn info(&self) -> Result<Place, Trouble> {
         let request = v1_0::importer::InfoRequest { cookie: self.cookie() };
         let answer = self.ask("Info", self.importer_1_0().info(request)).await?;
         Ok(Place { origin: answer.origin, kind: answer.r#type, root: answer.root, flags: 0 })

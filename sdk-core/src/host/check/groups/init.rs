@@ -1,11 +1,11 @@
 //! How a connector is made, asked and closed.
 
 use crate::host::check::bench::{Bench, make_directory, not_here};
-use crate::host::check::calls::{Init, Place};
+use crate::host::check::calls::{Connected, Init, Place};
 use crate::host::check::catalogue::{Check, Group, Need, Role};
 use crate::host::check::given;
 use crate::host::check::ready::CONFIG;
-use crate::host::check::stop::{Outcome, answered, failed, is_reworded, must, refused, same};
+use crate::host::check::stop::{Outcome, Trouble, answered, failed, is_reworded, must, refused, same};
 use crate::host::check::tree::Tree;
 use crate::{Flags, Resource, path};
 
@@ -273,11 +273,14 @@ async fn ping(bench: &Bench) -> Outcome {
 }
 
 /// A call that does what the role is for.
-async fn something(connector: &crate::host::check::calls::Connected) -> Result<(), crate::host::check::stop::Trouble> {
+pub(super) async fn something(connector: &Connected, root: &str) -> Result<(), Trouble> {
     let v1_0 = connector.bench().v1_0();
     match connector.bench().role() {
         Role::Importer => connector.list().await.map(drop),
-        Role::Exporter if v1_0 => connector.store_file("/check/file", 0, Default::default()).await,
+        Role::Exporter if v1_0 => {
+            connector.create_directory(root.to_owned()).await?;
+            connector.store_file(&format!("{}/file", root.trim_end_matches('/')), 0, Default::default()).await
+        }
         Role::Exporter => connector.restore(&[given::directory("/")], "/").await.map(drop),
         Role::Store => connector.macs(Resource::State).await.map(drop),
     }
@@ -285,7 +288,7 @@ async fn something(connector: &crate::host::check::calls::Connected) -> Result<(
 
 async fn before_init(bench: &Bench) -> Outcome {
     let connector = bench.start().await?;
-    refused(something(&connector).await, "a call before Init")?;
+    refused(something(&connector, "/check").await, "a call before Init")?;
     connector.init_at(&bench.location()?).await?;
     connector.end().await
 }
@@ -299,7 +302,7 @@ async fn second_init(bench: &Bench) -> Outcome {
     ready.connector.end().await
 }
 
-async fn ends_well(connector: &crate::host::check::calls::Connected) -> Outcome {
+async fn ends_well(connector: &Connected) -> Outcome {
     match connector.abandon().await? {
         Some(status) => must(status.success(), "the process ends with exit code 0", format_args!("it ended with {status}")),
         None => Ok(()),
@@ -309,7 +312,7 @@ async fn ends_well(connector: &crate::host::check::calls::Connected) -> Outcome 
 async fn after_close(bench: &Bench) -> Outcome {
     let ready = bench.ready().await?;
     ready.connector.close().await?;
-    refused(something(&ready.connector).await, "a call after Close")?;
+    refused(something(&ready.connector, &ready.place.root).await, "a call after Close")?;
     ends_well(&ready.connector).await
 }
 
@@ -327,37 +330,9 @@ async fn close_without_init(bench: &Bench) -> Outcome {
 }
 
 async fn side_by_side(bench: &Bench) -> Outcome {
-    let ready = bench.ready().await?;
-    let connector = &ready.connector;
-    let served = |trouble| failed("Ping is answered while another call waits", trouble);
-    match bench.role() {
-        Role::Importer => {
-            let mut scan = connector.scan();
-            scan.next().await?;
-            connector.ping().await.map_err(served)?;
-        }
-        Role::Exporter if bench.v1_0() => {
-            let store = connector.leave_file(&ready.below("/left")).await?;
-            connector.ping().await.map_err(served)?;
-            store.abort();
-        }
-        Role::Exporter => {
-            ready.make()?;
-            let mut export = connector.export();
-            export.give(&given::file("/first", "content"));
-            export.next().await?;
-            export.record(&given::file("/waiting", "content").record);
-            export.chunk("con");
-            connector.ping().await.map_err(served)?;
-            export.cancel();
-        }
-        Role::Store => {
-            let put = connector.begun_put(&bench.mac()).await?;
-            connector.ping().await.map_err(served)?;
-            put.cancel().await;
-        }
-    }
-    Ok(())
+    let ready = bench.ready_for_long().await?;
+    let _busy = ready.busy().await?;
+    ready.connector.ping().await.map_err(|trouble| failed("Ping is answered while another call waits", trouble))
 }
 
 async fn unclean_location(bench: &Bench) -> Outcome {

@@ -1,5 +1,6 @@
 //! The checks, a file for each subject.
 
+mod cookies;
 mod exporter;
 mod importer;
 mod init;
@@ -13,12 +14,16 @@ use super::Check;
 pub(super) const ALL: &[&[Check]] = &[
     process::CHECKS,
     init::CHECKS,
+    cookies::CHECKS,
     importer::LISTING,
     importer::METADATA,
     importer::IMPORT,
     importer::CONTENTS,
+    importer::UNREADABLE,
+    importer::READERS,
     exporter::TREE,
     exporter::EXPORT,
+    exporter::STEPS,
     exporter::LIMITS,
     store::REPOSITORY,
     store::PUT,

@@ -11,7 +11,6 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::host::check::bench::{Bench, not_here};
 use crate::host::check::calls::{Connected, Init};
 use crate::host::check::catalogue::{Check, Group, Need, Role};
-use crate::host::check::given;
 use crate::host::check::link::Link;
 use crate::host::check::setup::Place;
 use crate::host::check::stop::{Outcome, failed, must};
@@ -20,6 +19,8 @@ use crate::{Resource, secrets};
 
 const P: Group = Group::Process;
 const WAITS: &str = "The host closes the pipes and waits for the process: one that stays hangs the host for ever.";
+
+const KILLED: &str = "SIGKILL closes both pipes at once: writing fails, and the process has to end all the same.";
 
 /// What is asked again and again is asked so often.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -72,9 +73,36 @@ pub(super) const CHECKS: &[Check] = &[
     .needs(&[Need::Process]),
     Check::new(
         P,
+        "gone-in-init",
+        "a host that is killed while it waits for Init leaves no process behind",
+        KILLED,
+        "stays-in-init",
+        |bench| Box::pin(gone_in_init(bench)),
+    )
+    .needs(&[Need::Process]),
+    Check::new(
+        P,
+        "gone-in-call",
+        "a host that is killed in the middle of a scan, a file or a put leaves no process behind",
+        KILLED,
+        "stays-in-a-call",
+        |bench| Box::pin(gone_in_call(bench)),
+    )
+    .needs(&[Need::Process]),
+    Check::new(
+        P,
+        "gone-in-close",
+        "a host that is killed while it waits for Close leaves no process behind",
+        KILLED,
+        "stays-in-close",
+        |bench| Box::pin(gone_in_close(bench)),
+    )
+    .needs(&[Need::Process]),
+    Check::new(
+        P,
         "hang-up",
         "a host that is killed while the connector sends leaves no process behind",
-        "SIGKILL closes both pipes at once: writing fails, and the process has to end all the same.",
+        KILLED,
         "survives-a-broken-pipe",
         |bench| Box::pin(hang_up(bench)),
     )
@@ -199,39 +227,39 @@ async fn eof_clean(bench: &Bench) -> Outcome {
 }
 
 async fn eof_in_call(bench: &Bench) -> Outcome {
+    let ready = bench.ready_for_long().await?;
+    let _busy = ready.busy().await?;
+    ready.connector.link().end_input();
+    ready.connector.exit("at the end of its input, in the middle of a call").await.map(drop)
+}
+
+async fn gone_in_init(bench: &Bench) -> Outcome {
+    let connector = bench.start().await?;
+    let location = bench.location()?;
+    while_asked(&connector, connector.init_at(&location)).await
+}
+
+async fn gone_in_call(bench: &Bench) -> Outcome {
+    let ready = bench.ready_for_long().await?;
+    let _busy = ready.busy().await?;
+    ready.connector.abandon().await.map(drop)
+}
+
+async fn gone_in_close(bench: &Bench) -> Outcome {
     let ready = bench.ready().await?;
-    let connector = &ready.connector;
-    match bench.role() {
-        Role::Importer => {
-            let mut scan = connector.scan();
-            scan.next().await?;
-            connector.link().end_input();
-            connector.exit("at the end of its input, in the middle of a scan").await?;
-        }
-        Role::Exporter if !bench.v1_0() => {
-            let export = connector.export();
-            export.give(&given::directory("/"));
-            export.record(&given::file("/cut", "0123456789").record);
-            export.chunk("01234");
-            connector.ping().await?;
-            connector.link().end_input();
-            connector.exit("at the end of its input, in the middle of a file").await?;
-        }
-        Role::Exporter => {
-            connector.link().end_input();
-            connector.exit("at the end of its input").await?;
-        }
-        Role::Store => {
-            let put = connector.put(Resource::Packfile, &bench.mac());
-            for _ in 0..8 {
-                put.chunk("some of it").await?;
-            }
-            connector.ping().await?;
-            connector.link().end_input();
-            connector.exit("at the end of its input, in the middle of a Put").await?;
-        }
+    while_asked(&ready.connector, ready.connector.close()).await
+}
+
+/// The host is gone when a call has arrived, whether it was answered or not.
+async fn while_asked<T>(connector: &Connected, call: impl Future<Output = T>) -> Outcome {
+    let mut call = std::pin::pin!(call);
+    tokio::select! {
+        biased;
+        _ = &mut call => {}
+        // What comes later is answered later, or at the same time, whatever with.
+        _ = connector.ping() => {}
     }
-    Ok(())
+    connector.abandon().await.map(drop)
 }
 
 async fn hang_up(bench: &Bench) -> Outcome {
@@ -344,7 +372,7 @@ async fn secret(bench: &Bench) -> Outcome {
     for text in texts {
         must(!text.contains(&value), "no error holds the value of a secret option", text.replace(&value, "<the value>"))?;
     }
-    let log = bench.log();
+    let log = bench.log().await;
     let line = log.lines().find(|line| line.contains(&value)).unwrap_or_default();
     must(line.is_empty(), "no log line holds the value of a secret option", line.replace(&value, "<the value>"))
 }

@@ -73,7 +73,6 @@ pub(in crate::host::check::groups) const CHECKS: &[Check] = &[
         "keeps-cancelled-files",
         |bench| Box::pin(cancelled_export(bench)),
     )
-    .v1_1()
     .needs(DIRECTORY),
     check(
         "host-gone",
@@ -191,21 +190,6 @@ async fn out_of_order(bench: &Bench) -> Outcome {
     Ok(())
 }
 
-/// Sends a whole file, waits for its result, and begins another one.
-async fn begun(ready: &Ready) -> Outcome<crate::host::check::calls::Export> {
-    ready.make()?;
-    let mut export = ready.connector.export();
-    export.give(&given::file("/whole", "content"));
-    export.next().await?;
-    export.record(&given::file("/cut", "0123456789").record);
-    export.chunk("01234");
-    // When these are answered, what was sent before has arrived.
-    for _ in 0..3 {
-        ready.connector.ping().await?;
-    }
-    Ok(export)
-}
-
 /// Waits until only what must be there lies in the destination under a name of its own.
 async fn only_whole(bench: &Bench, ready: &Ready) -> Outcome {
     // The connector may need a moment to see that the host is gone.
@@ -227,13 +211,13 @@ async fn only_whole(bench: &Bench, ready: &Ready) -> Outcome {
 async fn cut_file(bench: &Bench) -> Outcome {
     let ready = bench.ready().await?;
     // Whether that is told as an error of the file or of the call is another question.
-    let _ = begun(&ready).await?.finish().await;
+    let _ = ready.begun_export().await?.finish().await;
     only_whole(bench, &ready).await
 }
 
 async fn cut_file_told(bench: &Bench) -> Outcome {
     let ready = bench.ready().await?;
-    match begun(&ready).await?.finish().await {
+    match ready.begun_export().await?.finish().await {
         Ok(results) => {
             let told = results.iter().any(|(header, error)| header.pathname == "/cut" && !error.is_empty());
             must(told, "a result with an error, or an error of the call", format_args!("{results:?}"))
@@ -245,7 +229,13 @@ async fn cut_file_told(bench: &Bench) -> Outcome {
 
 async fn cancelled_export(bench: &Bench) -> Outcome {
     let ready = bench.ready().await?;
-    begun(&ready).await?.cancel();
+    if bench.v1_0() {
+        ready.make()?;
+        ready.connector.store_file(&ready.below("/whole"), 7, "content".into()).await?;
+        ready.connector.leave_file(&ready.below("/cut")).await?.abort();
+    } else {
+        ready.begun_export().await?.cancel();
+    }
     for _ in 0..3 {
         ready.connector.ping().await?;
     }
@@ -254,16 +244,8 @@ async fn cancelled_export(bench: &Bench) -> Outcome {
 
 async fn host_gone(bench: &Bench) -> Outcome {
     let ready = bench.ready().await?;
-    if bench.v1_0() {
-        ready.make()?;
-        let left = ready.connector.leave_file(&ready.below("/cut")).await?;
-        ready.connector.abandon().await?;
-        left.abort();
-    } else {
-        let export = begun(&ready).await?;
-        ready.connector.abandon().await?;
-        drop(export);
-    }
+    let _busy = ready.busy().await?;
+    ready.connector.abandon().await?;
     let found = everything_in(&ready.path)?;
     must(!found.iter().any(|name| name == "cut"), "nothing of the file that was cut", format_args!("{found:?}"))
 }

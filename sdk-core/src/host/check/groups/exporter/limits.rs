@@ -57,6 +57,6 @@ async fn descriptors(bench: &Bench) -> Outcome {
     ready.connector.restore(&files(0, 20), &ready.place.root).await?;
     let before = usage::descriptors(ready.connector.pid())?;
     ready.connector.restore(&files(20, 220), &ready.place.root).await?;
-    let after = usage::settled(|| usage::descriptors(ready.connector.pid()), before + 40).await?;
+    let after = usage::settled(|| usage::descriptors(ready.connector.pid()), before + 40, bench.patience()).await?;
     must(after < before + 40, format_args!("about {before} descriptors"), format_args!("{after} after 200 files more"))
 }

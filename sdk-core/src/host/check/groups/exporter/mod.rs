@@ -2,6 +2,7 @@
 
 mod export;
 mod limits;
+mod steps;
 mod tree;
 
 use std::fs;
@@ -16,6 +17,7 @@ use crate::host::check::stop::{Outcome, failed, must};
 
 pub(super) use export::CHECKS as EXPORT;
 pub(super) use limits::CHECKS as LIMITS;
+pub(super) use steps::CHECKS as STEPS;
 pub(super) use tree::CHECKS as TREE;
 
 const DIRECTORY: &[Need] = &[Need::Directory];

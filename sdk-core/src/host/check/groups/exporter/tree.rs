@@ -9,6 +9,7 @@ use crate::host::CHUNK;
 use crate::host::check::bench::{Bench, make_directory, not_here};
 use crate::host::check::catalogue::Check;
 use crate::host::check::given;
+use crate::host::check::names;
 use crate::host::check::stop::{Outcome, must, same, skip};
 
 const KEPT: &str = "A restore gives back what was backed up.";
@@ -36,6 +37,7 @@ pub(in crate::host::check::groups) const CHECKS: &[Check] = &[
         "root-by-name",
         |bench| Box::pin(root_record(bench)),
     )
+    .v1_1()
     .needs(DIRECTORY),
     check("empty-files", "an empty file is made", KEPT, "no-empty-files", |bench| Box::pin(empty_files(bench))).needs(DIRECTORY),
     check(
@@ -332,27 +334,7 @@ async fn attributes(bench: &Bench) -> Outcome {
 }
 
 async fn written_names(bench: &Bench) -> Outcome {
-    let long = "n".repeat(255);
-    let names = [
-        "new\nline",
-        "tab\tcr\r",
-        "back\\slash",
-        "\"quotes\" 'and' `more`",
-        " leading",
-        "trailing ",
-        "-dash",
-        "*?[a]{b}",
-        "$HOME",
-        "%2F%00",
-        "\u{1}\u{1b}[31m\u{7f}",
-        "ünïcödé",
-        "e\u{301}",
-        "日本語",
-        "\u{1f600}",
-        "...",
-        ".hidden",
-        &long,
-    ];
+    let names = names::odd();
     let given: Vec<_> = names.iter().map(|name| given::file(&format!("/{name}"), name.to_string())).collect();
     let written = written(bench, &given).await?;
     names.iter().try_for_each(|name| written.holds(&format!("/{name}"), name.as_bytes()))

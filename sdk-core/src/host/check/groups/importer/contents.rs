@@ -6,10 +6,10 @@ use std::io::Write;
 use super::check;
 use crate::host::CHUNK;
 use crate::host::check::bench::{Bench, not_here};
-use crate::host::check::calls::{Connected, Contents, Record, Scan};
+use crate::host::check::calls::{Connected, Contents, LARGEST_MESSAGE, Record, Scan};
 use crate::host::check::catalogue::{Check, Need};
 use crate::host::check::ready::Ready;
-use crate::host::check::stop::{Kind, Outcome, failed, must, refused};
+use crate::host::check::stop::{Kind, Outcome, failed, must, refused, same_bytes};
 use crate::host::check::tree::Tree;
 use crate::host::check::usage;
 
@@ -18,9 +18,6 @@ const CONTENT: &str = "The chunks of Open, put together, are the content.";
 const NO_EMPTY_CHUNK: &str = "The host takes an empty chunk for an error: an empty file is a stream of no message.";
 const WORKERS: &str = "Host workers call Open for the records that they need, several at once, in any order, or never.";
 const OWN: &str = "An entry that cannot be read is noted, and the backup goes on.";
-
-/// The largest message that the host takes.
-const LARGEST_MESSAGE: usize = 4 << 20;
 
 /// How much memory a connector may take for what the host does not read.
 const MEMORY: u64 = 48 << 20;
@@ -190,23 +187,13 @@ impl Files {
     async fn reads(&self, path: &str) -> Outcome {
         let expected = self.ready.tree()?.files.get(path).cloned().unwrap_or_default();
         let came = self.connector().read(self.get(path)?).await?;
-        is(path, &expected, &came)
+        same_bytes(path, &expected, &came)
     }
 
     fn finish(self) -> Scan {
         self.files.into_iter().for_each(|file| self.scan.result(file, ""));
         self.scan
     }
-}
-
-/// Contents are too long to be shown.
-fn is(path: &str, expected: &[u8], came: &[u8]) -> Outcome {
-    let differs = expected.iter().zip(came).position(|(a, b)| a != b).unwrap_or(expected.len().min(came.len()));
-    must(
-        expected == came,
-        format_args!("the {} bytes of {path}", expected.len()),
-        format_args!("{} bytes, which differ from byte {differs} on", came.len()),
-    )
 }
 
 async fn contents(bench: &Bench) -> Outcome {
@@ -265,7 +252,7 @@ async fn sparse(bench: &Bench) -> Outcome {
     let content = files.connector().read(files.get("/sparse")?).await?;
     let mut expected = vec![0; LENGTH as usize];
     expected[LENGTH as usize - 7..].copy_from_slice(b"the end");
-    is("/sparse", &expected, &content)
+    same_bytes("/sparse", &expected, &content)
 }
 
 async fn any_order(bench: &Bench) -> Outcome {
@@ -296,7 +283,7 @@ async fn side_by_side(bench: &Bench) -> Outcome {
                     came.extend_from_slice(&chunk);
                     left.push((n, content, came));
                 }
-                None => is(&format!("/{n}"), &contents[n], &came)?,
+                None => same_bytes(format_args!("/{n}"), &contents[n], &came)?,
             }
         }
         open = left;
@@ -430,7 +417,7 @@ async fn before_and_after(bench: &Bench, used: fn(u32) -> Outcome<u64>) -> Outco
     for n in 20..220 {
         files.reads(&format!("/{n}")).await?;
     }
-    Ok((before, usage::settled(|| used(files.connector().pid()), before + 40).await?))
+    Ok((before, usage::settled(|| used(files.connector().pid()), before + 40, bench.patience()).await?))
 }
 
 async fn descriptors(bench: &Bench) -> Outcome {

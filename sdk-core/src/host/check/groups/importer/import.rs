@@ -1,11 +1,10 @@
 //! The call that lists: how its records and their results go to and fro, and how it ends.
 
 use super::check;
-use crate::host::check::bench::{Bench, not_here};
+use crate::host::check::bench::Bench;
 use crate::host::check::catalogue::{Check, Need};
 use crate::host::check::ready::Ready;
 use crate::host::check::stop::{Outcome, failed, must};
-use crate::host::check::tree::Tree;
 
 const END: &str =
     "The server streams records, then one message with `finished` true, waits for the client's half-close, and ends with OK.";
@@ -158,7 +157,7 @@ async fn results_with_errors(bench: &Bench) -> Outcome {
 }
 
 async fn cancelled_scan(bench: &Bench) -> Outcome {
-    let ready = bench.ready().await?;
+    let ready = bench.ready_for_long().await?;
     let mut scan = ready.connector.scan();
     scan.next().await?;
     drop(scan);
@@ -174,7 +173,7 @@ async fn cancelled_scan(bench: &Bench) -> Outcome {
 }
 
 async fn close_in_scan(bench: &Bench) -> Outcome {
-    let ready = bench.ready().await?;
+    let ready = bench.ready_for_long().await?;
     let mut scan = ready.connector.scan();
     scan.next().await?;
     ready.connector.close().await?;
@@ -182,14 +181,7 @@ async fn close_in_scan(bench: &Bench) -> Outcome {
 }
 
 async fn opens_during_scan(bench: &Bench) -> Outcome {
-    let mut tree = Tree::new(bench)?;
-    // More than any window or queue holds: the scan cannot be over before the first record is read.
-    tree.file("/first", b"content")?;
-    for n in 0..1500 {
-        let name = format!("/{n:04}-{}", "long-name".repeat(10));
-        std::fs::hard_link(tree.at("/first"), tree.at(&name)).map_err(not_here)?;
-    }
-    let ready = bench.ready_at(tree).await?;
+    let ready = bench.ready_for_long().await?;
     let mut scan = ready.connector.scan();
     while let Some(record) = scan.next().await? {
         if record.has_reader {

@@ -10,6 +10,7 @@ use crate::host::check::calls::{Init, Record};
 use crate::host::check::catalogue::{Check, Need};
 use crate::host::check::expectations::digest;
 use crate::host::check::groups::init::is_clean;
+use crate::host::check::names;
 use crate::host::check::stop::{Outcome, must, same, skip};
 use crate::host::check::tree::Tree;
 use crate::{Flags, path};
@@ -368,29 +369,7 @@ async fn excludes_anchored(bench: &Bench) -> Outcome {
 }
 
 async fn odd_names(bench: &Bench) -> Outcome {
-    let long = "n".repeat(255);
-    let names = [
-        "new\nline",
-        "tab\tcr\r",
-        "back\\slash",
-        "\"quotes\" 'and' `more`",
-        " leading",
-        "trailing ",
-        "-dash",
-        "~",
-        "*?[a]{b}",
-        "$HOME",
-        "%2F%00",
-        "\u{1}\u{1b}[31m\u{7f}",
-        "ünïcödé",
-        "e\u{301}",
-        "日本語",
-        "\u{1f600}",
-        "\u{202e}backwards",
-        "a:b;c|d&e<f>",
-        "...",
-        &long,
-    ];
+    let names = names::odd();
     let listed = listed(bench, |tree| names.iter().try_for_each(|name| tree.file(&format!("/{name}"), name.as_bytes()))).await?;
     let mut scan = listed.ready.connector.scan();
     let mut left: BTreeSet<String> = names.iter().map(|name| listed.ready.below(&format!("/{name}"))).collect();

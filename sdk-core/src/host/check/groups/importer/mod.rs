@@ -4,6 +4,8 @@ mod contents;
 mod import;
 mod listing;
 mod metadata;
+mod readers;
+mod unreadable;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +21,8 @@ pub(super) use contents::CHECKS as CONTENTS;
 pub(super) use import::CHECKS as IMPORT;
 pub(super) use listing::CHECKS as LISTING;
 pub(super) use metadata::CHECKS as METADATA;
+pub(super) use readers::CHECKS as READERS;
+pub(super) use unreadable::CHECKS as UNREADABLE;
 
 const fn check(
     name: &'static str,

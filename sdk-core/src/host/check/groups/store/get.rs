@@ -1,20 +1,17 @@
 //! What is read, whole or in parts.
 
-use super::{check, holds, is};
+use super::{check, holds};
 use crate::Resource;
 use crate::host::CHUNK;
 use crate::host::check::bench::Bench;
-use crate::host::check::calls::{Connected, Span};
+use crate::host::check::calls::{Connected, LARGEST_MESSAGE, Span};
 use crate::host::check::catalogue::{Check, Need};
-use crate::host::check::stop::{Outcome, Trouble, answered, failed, must, refused};
+use crate::host::check::stop::{Outcome, Trouble, answered, failed, must, refused, same_bytes};
 use crate::host::check::usage;
 
 const NO_EMPTY_CHUNK: &str = "No empty chunk in Get either: the host takes one for an error.";
 const RANGE: &str = "The host reads packfiles mostly by range; a range may go past the end: what is there comes.";
 const NONE: &str = "A range may start beyond the end or have length 0: nothing comes, or an error.";
-
-/// The largest message that the host takes.
-const LARGEST_MESSAGE: usize = 4 << 20;
 
 /// How much memory a store may take for what the host does not read.
 const MEMORY: u64 = 48 << 20;
@@ -136,7 +133,7 @@ async fn parts(store: &Connected, kind: Resource, mac: &[u8], content: &[u8], sp
         let begin = (*offset).min(content.len() as u64) as usize;
         let end = offset.saturating_add((*length).into()).min(content.len() as u64) as usize;
         let came = store.get_all(kind, mac, Some((*offset, *length))).await?;
-        is(&format!("{length} bytes from {offset} on"), &content[begin..end], &came)?;
+        same_bytes(format_args!("{length} bytes from {offset} on"), &content[begin..end], &came)?;
     }
     Ok(())
 }
@@ -225,7 +222,7 @@ async fn unread_get(bench: &Bench) -> Outcome {
     unread.next().await?;
     let expected = |trouble: Trouble| failed("another object is read meanwhile", trouble);
     for _ in 0..3 {
-        is("the other object", &content, &store.get_all(Resource::State, &mac, None).await.map_err(expected)?)?;
+        same_bytes("the other object", &content, &store.get_all(Resource::State, &mac, None).await.map_err(expected)?)?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::Resource;
 use crate::host::check::bench::Bench;
 use crate::host::check::calls::Connected;
 use crate::host::check::catalogue::{Check, Group, Running};
-use crate::host::check::stop::{Outcome, must};
+use crate::host::check::stop::{Outcome, same_bytes};
 
 pub(super) use get::CHECKS as GET;
 pub(super) use list::CHECKS as LIST;
@@ -28,17 +28,7 @@ const fn check(
 
 /// The object must come back as it was put.
 async fn holds(store: &Connected, kind: Resource, mac: &[u8], content: &[u8]) -> Outcome {
-    is(&format!("the {kind}"), content, &store.get_all(kind, mac, None).await?)
-}
-
-/// Contents are too long to be shown.
-fn is(what: &str, expected: &[u8], came: &[u8]) -> Outcome {
-    let differs = expected.iter().zip(came).position(|(a, b)| a != b).unwrap_or(expected.len().min(came.len()));
-    must(
-        expected == came,
-        format_args!("{what}: the {} bytes that were put", expected.len()),
-        format_args!("{} bytes, which differ from byte {differs} on", came.len()),
-    )
+    same_bytes(format_args!("the {kind} that was put"), content, &store.get_all(kind, mac, None).await?)
 }
 
 /// Whether an object is listed.

@@ -1,12 +1,12 @@
 //! What is put, whole or not.
 
-use super::{check, holds, is, is_listed};
+use super::{check, holds, is_listed};
 use crate::Resource;
 use crate::host::CHUNK;
 use crate::host::check::bench::Bench;
 use crate::host::check::calls::Put;
 use crate::host::check::catalogue::{Check, Need};
-use crate::host::check::stop::{Kind, Outcome, Trouble, failed, must, refused, same};
+use crate::host::check::stop::{Kind, Outcome, Trouble, failed, must, refused, same, same_bytes};
 use crate::host::check::usage;
 
 const WHOLE: &str = "The first message has the name and no data, the others have data only; what a store says OK to is believed.";
@@ -196,7 +196,7 @@ async fn put_again(bench: &Bench) -> Outcome {
         Ok(_) => {
             must(came == second || came == first, "one of both contents", format_args!("{} bytes that are neither", came.len()))
         }
-        Err(trouble) if trouble.is_answer() => is("the object", &first, &came),
+        Err(trouble) if trouble.is_answer() => same_bytes("the object", &first, &came),
         Err(trouble) => Err(trouble.into()),
     }
 }

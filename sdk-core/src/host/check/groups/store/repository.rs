@@ -45,6 +45,10 @@ pub(in crate::host::check::groups) const CHECKS: &[Check] = &[
     check("store-size", "Size says how many bytes, or -1", "An unknown size is -1.", "size-minus-5", |bench| {
         Box::pin(store_size(bench))
     }),
+    check("location", "GetLocation says where it is", "The host shows it to the user.", "no-location", |bench| {
+        Box::pin(location(bench))
+    })
+    .v1_0(),
     check(
         "kept-without-close",
         "an object is there after a host that ended without Close",
@@ -114,6 +118,11 @@ async fn store_size(bench: &Bench) -> Outcome {
     must(size >= -1, "-1 or more", size)
 }
 
+async fn location(bench: &Bench) -> Outcome {
+    let told = bench.ready().await?.place.root;
+    must(!told.is_empty(), "a location", "an empty text")
+}
+
 async fn kept_without_close(bench: &Bench) -> Outcome {
     let ready = bench.ready().await?;
     let (mac, content) = (bench.mac(), bench.bytes(3000));
@@ -160,6 +169,6 @@ async fn descriptors(bench: &Bench) -> Outcome {
     some(10).await?;
     let before = usage::descriptors(store.pid())?;
     some(100).await?;
-    let after = usage::settled(|| usage::descriptors(store.pid()), before + 40).await?;
+    let after = usage::settled(|| usage::descriptors(store.pid()), before + 40, bench.patience()).await?;
     must(after < before + 40, format_args!("about {before} descriptors"), format_args!("{after} after 100 objects more"))
 }
