@@ -90,8 +90,8 @@ def test_a_message_that_is_read_during_the_backup_is_in_it(maildir: Path) -> Non
     assert len(contents) == 2
     for content in contents:
         assert callable(content)
-        path = content()
-        assert isinstance(path, Path) and path.parent == maildir / "cur" and path.exists()
+        moved = content()
+        assert isinstance(moved, Path) and moved.parent == maildir / "cur" and moved.exists()
 
 
 def test_what_is_no_mailbox_is_named_in_init(kloset: Kloset, tmp_path: Path) -> None:
