@@ -138,7 +138,7 @@ python-docs: python
 	@echo 'the reference lies in $(PY)/docs'
 
 # Wheels that run on other machines than this one: linked by zig against old C libraries, audited by maturin, with the licences of what
-# is compiled in. Takes a quarter of an hour.
+# is compiled in. Takes three quarters of an hour on two cores.
 WHEEL_TARGETS := x86_64-unknown-linux-gnu x86_64-unknown-linux-musl aarch64-unknown-linux-gnu aarch64-unknown-linux-musl
 WHEEL_TAG      = $(if $(findstring musl,$*),musllinux_1_2,manylinux_2_28)
 

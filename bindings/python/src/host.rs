@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use kloset_sdk::bytes::Bytes;
 use kloset_sdk::host::{CommandLine, Contents, Entry, Error, Exporter, Importer, Item, Launch, Stderr, Store, Xattr};
@@ -17,6 +18,9 @@ use crate::file_info;
 
 /// The largest content that a test reads at once.
 const MOST: usize = 1 << 30;
+
+/// How long a connector may take to answer its first call, and to end. What hangs hangs for ever, on slow machines too.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An entry's path, the name of its attribute if it is one, what is known of it, a link's target, the content, and what went wrong.
 type Found = (String, Option<String>, Option<Py<PyAny>>, Option<String>, Option<Py<PyBytes>>, Option<String>);
@@ -42,6 +46,7 @@ impl<T: Send + Sync> Host<T> {
         let mut launch = Launch::new(CommandLine { program, arguments: command.collect() }, &location);
         launch.generation = generation.parse().map_err(|error| raised(py, &error))?;
         options.iter().for_each(|(name, value)| launch.option(name, value));
+        (launch.first_answer, launch.grace) = (PATIENCE, PATIENCE);
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = log.clone();
         launch.stderr = Stderr::Lines(Arc::new(move |line| {

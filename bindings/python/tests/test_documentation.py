@@ -1,9 +1,15 @@
 """The tutorial, done as it is written."""
 
 import os
+import platform
 import re
+import shlex
+import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -16,10 +22,10 @@ PROJECT = Path(__file__).parents[3]
 def folder(tmp_path: Path) -> Path:
     """What a reader of the tutorial has made."""
     text = (PROJECT / "docs" / "python.md").read_text()
-    notes, test = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[:2]
+    notes, *tests = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[:3]
     (manifest,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     (tmp_path / "notes.py").write_text(notes)
-    (tmp_path / "test_notes.py").write_text(test)
+    (tmp_path / "test_notes.py").write_text("\n\n".join(tests))
     (tmp_path / "manifest.yaml").write_text(manifest)
     return tmp_path
 
@@ -49,7 +55,7 @@ def test_the_tutorials_connector_shows_what_the_tutorial_says(folder: Path) -> N
     assert read.stdout == "buy milk\n"
 
 
-def test_the_tutorials_test_passes(folder: Path) -> None:
+def test_the_documented_tests_pass(folder: Path) -> None:
     tested = run(folder, "pytest", "-q", "-p", "no:cacheprovider", "test_notes.py")
     assert tested.returncode == 0, tested.stdout
     assert re.search(r"\d+ passed", tested.stdout)
@@ -58,6 +64,43 @@ def test_the_tutorials_test_passes(folder: Path) -> None:
 def test_the_tutorials_package_is_made(folder: Path) -> None:
     packaged = run(folder, "kloset_sdk", "package", ".", "--main", "notes", "--version", "v1.0.0")
     assert packaged.stdout.splitlines()[0] == f"packaged notes in {folder}/dist/notes"
+
+
+@pytest.fixture
+def plakar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The real host, with a home of its own."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for kind in ("CONFIG", "CACHE", "DATA"):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
+    if shutil.which("plakar") is None:
+        pytest.skip("plakar not found")
+    if "plakar/v1.0." in subprocess.run(["plakar", "version"], capture_output=True, text=True, check=False).stdout:
+        pytest.skip("the tutorial is for plakar 1.1")
+    subprocess.run(["plakar", "-disable-security-check"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    yield
+    # It leaves a daemon behind.
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            line = (process / "cmdline").read_bytes()
+            if os.fsencode(home) in line and line.endswith(b"\0cached\0"):
+                os.kill(int(process.name), signal.SIGTERM)
+
+
+@pytest.mark.usefixtures("plakar")
+def test_what_the_tutorial_backs_up_is_restored_by_the_real_host(folder: Path) -> None:
+    text = (PROJECT / "docs" / "python.md").read_text()
+    arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    (commands,) = re.findall(r"```\n(\$ python -m kloset_sdk package .*?)```", text, re.DOTALL)
+    for command in re.findall(r"^\$ (.*?)(?: +#.*)?$", commands, re.MULTILINE):
+        program, *arguments = shlex.split(command.replace("/var/backups", str(folder / "backups")).replace("amd64", arch))
+        program = sys.executable if program == "python" else program
+        done = subprocess.run(
+            [program, *arguments], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
+    assert (folder / "restored" / "first.md").read_text() == "buy milk\n"
 
 
 def test_the_readmes_importer_is_one() -> None:

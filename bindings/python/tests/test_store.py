@@ -1,5 +1,7 @@
 """What stores can be, and what the threads are that their calls come on."""
 
+import json
+
 import pytest
 import subjects
 from kloset_sdk import Resource
@@ -46,8 +48,8 @@ def test_a_call_waits_for_the_host_without_the_interpreters_lock(kloset: Kloset)
 
 def test_what_a_thread_keeps_survives_from_call_to_call(kloset: Kloset) -> None:
     store = kloset.store(subjects.HasThreadLocals, "test://me")
-    # Calls come one after the other: nearly always on the thread that was idle last.
-    assert max(store.size() or 0 for _ in range(100)) > 20
+    # Calls come one after the other, on far fewer threads than there are calls.
+    assert max(store.size() or 0 for _ in range(500)) > 1
 
 
 def test_the_call_after_a_source_cannot_use_it(kloset: Kloset) -> None:
@@ -67,7 +69,7 @@ def test_an_object_that_the_host_breaks_off_is_truncated_and_not_at_its_end(klos
     assert any(line.startswith("broken off: ") for line in store.log)
 
 
-def test_after_ten_thousand_calls_there_are_as_many_objects_and_threads_as_before(kloset: Kloset) -> None:
+def test_after_ten_thousand_calls_there_are_as_many_references_and_threads_as_before(kloset: Kloset) -> None:
     store = kloset.store(subjects.Counts, "test://me")
     mac = b"m" * 32
 
@@ -81,10 +83,9 @@ def test_after_ten_thousand_calls_there_are_as_many_objects_and_threads_as_befor
                 store.get(Resource.PACKFILE, mac)
 
     calls(100)
-    before = store.size()
+    before = json.loads(store.open())
     calls(2000)
-    after = store.size()
-    assert before is not None and after is not None
-    # A thread more may have been needed, and is kept; an object of each call would be thousands.
-    assert abs(after // 1000 - before // 1000) < 50
-    assert abs(after % 1000 - before % 1000) <= 4
+    grown = {what: after - before[what] for what, after in json.loads(store.open()).items()}
+    # A few threads more may have been needed, and are kept. What one of the five kinds of calls left behind would be 2000.
+    assert max(grown.values()) < 1000, grown
+    assert grown["threads"] < 20 and grown["descriptors"] < 20, grown

@@ -27,6 +27,8 @@ struct Host {
     old: bool,
     package: &'static str,
     protocol: &'static str,
+    /// The example is a store as well.
+    stores: bool,
     home: TempDir,
 }
 
@@ -114,7 +116,8 @@ fn each_package(
                 require(&format!("{} not found", folder.display()));
                 continue;
             }
-            let host = Host { plakar: plakar.to_owned(), old, package, protocol, home: TempDir::new().unwrap() };
+            let stores = fs::read_to_string(folder.join("manifest.yaml")).unwrap().contains("type: storage");
+            let host = Host { plakar: plakar.to_owned(), old, package, protocol, stores, home: TempDir::new().unwrap() };
             let changed = change(&host, &folder);
             host.install(changed.as_ref().map_or(&folder, TempDir::path));
             test(&host, &folder);
@@ -133,7 +136,7 @@ impl Host {
     }
 
     fn store(&self) -> String {
-        self.location("store")
+        if self.stores { self.location("store") } else { self.path("store").display().to_string() }
     }
 
     /// Runs a command, to its end.
@@ -215,6 +218,15 @@ impl Host {
         if self.old {
             fs::rename(self.path(&to).join("source"), self.path(folder)).unwrap();
         }
+    }
+
+    /// Runs a program in Python, in the home; returns what it prints.
+    #[track_caller]
+    fn python(&self, program: &str) -> String {
+        let mut python = Command::new("python3");
+        let python = python.args(["-c", program]).current_dir(self.home.path()).stdin(Stdio::null()).output().unwrap();
+        assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
+        String::from_utf8(python.stdout).unwrap()
     }
 
     /// Checks everything that is in the store.
@@ -399,6 +411,97 @@ fn a_wrong_option_is_told_in_the_words_of_the_connector() {
         host.begin_backup(&["@wrong"]).error(&format!("failed to create an importer for @wrong: {text}"));
         host.begin_backup(&["@good"]).well();
     });
+}
+
+/// Changes a database, and leaves it as a process does that is killed.
+const WRITE: &str = "
+import os, sqlite3
+database = sqlite3.connect('life.db')
+database.execute('PRAGMA journal_mode = WAL')
+database.execute('CREATE TABLE IF NOT EXISTS lines (number INTEGER PRIMARY KEY, text)')
+database.executemany('INSERT INTO lines (text) VALUES (?)', ([os.urandom(200)] for _ in range(5000)))
+database.commit()
+database.execute('INSERT INTO lines VALUES (-1, NULL)')
+os._exit(0)
+";
+
+const DUMP: &str = "import sqlite3; print(*sqlite3.connect('{}').iterdump(), sep='\\n')";
+
+#[test]
+fn a_database_with_a_log_comes_through_backup_and_restore_also_over_itself() {
+    each_package(
+        &[("sqlite-python", "sqlite")],
+        |_, _| None,
+        |host, _| {
+            let dump = |path: &str| host.python(&DUMP.replace("{}", path));
+            host.create();
+            let mut snapshots = Vec::new();
+            for _ in 0..2 {
+                host.python(WRITE);
+                let (said, snapshot) = host.backup("life.db");
+                assert!(said.errors().is_empty(), "{}", said.all());
+                // It is opened, and the log comes into it, only now.
+                let expected = dump("life.db");
+                snapshots.push((snapshot, expected));
+            }
+            assert!(snapshots[0].1.len() < snapshots[1].1.len(), "nothing was added");
+            host.check(2);
+            host.python(WRITE);
+            for (number, (snapshot, expected)) in snapshots.iter().enumerate() {
+                for path in [format!("restored/{number}.db"), "life.db".to_owned()] {
+                    let said = host.at(&["restore", "-to", &host.location(&path), snapshot]).well();
+                    assert!(said.errors().is_empty(), "{}", said.all());
+                    assert!(*expected == dump(&path), "{path} is another than it was");
+                }
+            }
+        },
+    );
+}
+
+const FILL: &str = "
+import mailbox
+inbox, mail = mailbox.mbox('inbox.mbox'), mailbox.Maildir('mail')
+for box in (inbox, mail, mail.add_folder('Sent')):
+    for number in range(20):
+        box.add(f'Subject: {number} in {id(box)}\\n\\nFrom here on: {number}\\n' * 100)
+    box.close()
+";
+
+/// What the messages are, in a mailbox or as files.
+const MESSAGES: &str = "
+import hashlib, mailbox, pathlib
+def digests(box):
+    return sorted(hashlib.sha256(box.get_bytes(key)).hexdigest() for key in box.iterkeys())
+def files(folder):
+    return sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in pathlib.Path(folder).rglob('*.eml'))
+print(len(WHAT), *WHAT)
+";
+
+#[test]
+fn the_messages_of_mailboxes_come_through_backup_and_restore_as_files() {
+    each_package(
+        &[("mailbox-python", "mailbox")],
+        |_, _| None,
+        |host, _| {
+            let messages = |what: &str| host.python(&MESSAGES.replace("WHAT", what));
+            host.create();
+            host.python(FILL);
+            for (source, boxes) in [
+                ("inbox.mbox", "digests(mailbox.mbox('inbox.mbox'))"),
+                ("mail", "sorted(digests(mailbox.Maildir('mail')) + digests(mailbox.Maildir('mail').get_folder('Sent')))"),
+            ] {
+                let (said, snapshot) = host.backup(source);
+                assert!(said.errors().is_empty(), "{}", said.all());
+                let folder = format!("restored {source}");
+                let said = host.at(&["restore", "-to", host.path(&folder).to_str().unwrap(), &snapshot]).well();
+                assert!(said.errors().is_empty(), "{}", said.all());
+                let expected = messages(boxes);
+                assert!(expected.starts_with("20 ") || expected.starts_with("40 "), "{expected}");
+                assert_eq!(messages(&format!("files('{folder}')")), expected, "{source}");
+            }
+            host.check(2);
+        },
+    );
 }
 
 /// A package with the command in the place of the example's executables, which it starts and records.

@@ -15,11 +15,11 @@ def run() -> int:
         from . import packaging
 
         return packaging.run(sys.argv[2:])
-    # The command takes the signal itself; a pipe that nobody reads ends it, as any other.
+    # The command takes this signal itself, and wants no other for a pipe that nobody reads: connectors end as they like.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     code = _native.command(["kloset-sdk", *sys.argv[1:]])
     if sys.argv[1:] in ([], ["--help"], ["-h"]):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         print("\nAnd for connectors in Python:\n  package  Lay one ready to ship (python -m kloset_sdk package --help)")
     return code
 

@@ -16,6 +16,8 @@ from . import _loop
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+else:
+    Buffer = bytes | bytearray | memoryview
 
 
 class Readable(Protocol):
@@ -50,9 +52,9 @@ class FileSlice:
 
 
 Form: TypeAlias = (
-    "Buffer | os.PathLike[str] | FileSlice | Readable | ReadableInto | AsyncReadable | Iterable[Buffer] | AsyncIterable[Buffer]"
+    Buffer | os.PathLike[str] | FileSlice | Readable | ReadableInto | AsyncReadable | Iterable[Buffer] | AsyncIterable[Buffer]
 )
-Content: TypeAlias = "Form | Callable[[], Form | Awaitable[Form]]"
+Content: TypeAlias = Form | Callable[[], Form | Awaitable[Form]]
 """What a content may be: bytes, a path, a file, whatever else has `read` or `readinto`, an iterable of bytes (asynchronous ones
 too), or a function (which may be an ``async def``) that returns one of these when the host asks for the content.
 

@@ -66,7 +66,7 @@ class Range(NamedTuple):
 
 
 Names: TypeAlias = Iterable[bytes]
-Later: TypeAlias = "Awaitable[None] | None"
+Later: TypeAlias = Awaitable[None] | None
 
 
 class Store(ABC):

@@ -14,7 +14,7 @@ from mailbox import Maildir, mbox
 from pathlib import Path
 
 import kloset_sdk
-from kloset_sdk import Config, ConfigError, FileSlice, Record, Unreadable, naming
+from kloset_sdk import Config, ConfigError, Record, Unreadable, naming
 
 
 class Importer(kloset_sdk.Importer):
@@ -57,7 +57,11 @@ class Importer(kloset_sdk.Importer):
                     yield Unreadable(f"/{name}/{key}.eml", error)
                 else:
                     yield Record.file(
-                        f"/{name}/{key}.eml", FileSlice(path), size=status.st_size, mtime=sent or status.st_mtime, mode=0o600
+                        f"/{name}/{key}.eml",
+                        partial(current, path),
+                        size=status.st_size,
+                        mtime=sent or status.st_mtime,
+                        mode=0o600,
                     )
 
     def of_mbox(self) -> Iterator[Record]:
@@ -82,6 +86,15 @@ class Importer(kloset_sdk.Importer):
         """A message. The mbox is one open file: one message is read at a time."""
         with self.lock:
             return box.get_bytes(key)
+
+
+def current(path: Path) -> Path:
+    """Where a message of a Maildir lies by now: it moves when it is read, and its name changes behind the colon."""
+    if path.exists():
+        return path
+    key = path.name.split(":")[0]
+    found = (other for part in ("cur", "new") for other in (path.parents[1] / part).iterdir() if other.name.split(":")[0] == key)
+    return next(found, path)
 
 
 def date(headers: Message) -> datetime | None:

@@ -6,6 +6,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from kloset_sdk import Config, Record
 from kloset_sdk.testing import HostError, ImporterSuite
 from kloset_sdk.testing.plugin import Kloset
 
@@ -78,6 +79,19 @@ def test_a_message_keeps_its_name_when_it_is_read(kloset: Kloset, maildir: Path)
     assert sorted(kloset.importer(Importer, f"mailbox://{maildir}").tree()) == before
     assert len([path for path in before if path.startswith("/INBOX/")]) == 2
     assert len([path for path in before if path.startswith("/Sent/")]) == 1
+
+
+def test_a_message_that_is_read_during_the_backup_is_in_it(maildir: Path) -> None:
+    scan = Importer(Config("mailbox", {"location": f"mailbox://{maildir}"})).scan()
+    found = [record for record in scan if isinstance(record, Record) and record.path.startswith("/INBOX/")]
+    for path in list((maildir / "new").iterdir()):
+        path.rename(maildir / "cur" / f"{path.name}:2,S")
+    contents = [record.content for record in found]
+    assert len(contents) == 2
+    for content in contents:
+        assert callable(content)
+        moved = content()
+        assert isinstance(moved, Path) and moved.parent == maildir / "cur" and moved.exists()
 
 
 def test_what_is_no_mailbox_is_named_in_init(kloset: Kloset, tmp_path: Path) -> None:

@@ -45,7 +45,8 @@ class Exporter(kloset_sdk.Exporter):
                 file.flush()
                 os.fsync(file.fileno())
             check(temporary)
-            temporary.rename(self.path)
+            with unused(self.path):
+                temporary.rename(self.path)
 
     def set_permissions(self, path: str, info: FileInfo) -> None:
         if path == self.taken:
@@ -76,3 +77,24 @@ def check(path: Path) -> None:
         raise Error(f"what was restored is no database: {error}") from error
     if said != "ok":
         raise Error(f"the restored database is damaged: {said}")
+
+
+@contextmanager
+def unused(path: Path) -> Iterator[None]:
+    """Have the database that is there, if any, to oneself.
+
+    A log or journal that lies beside it would be taken for that of the database which takes its place, and spoil it.
+    """
+    with closing(sqlite3.connect(path if path.exists() else ":memory:", isolation_level=None)) as old:
+        try:
+            # Whoever uses it has to be done; what is in its log comes into it, and the log goes.
+            old.execute("PRAGMA journal_mode = DELETE")
+            old.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            raise Error(f"the database that is there cannot be replaced: {error}; stop the programs that use it") from error
+        except sqlite3.DatabaseError:
+            old.close()  # it is damaged, or none at all
+        for beside in (f"{path}-wal", f"{path}-journal"):
+            if os.path.exists(beside):
+                raise Error(f"{beside} would be taken for a part of the restored database: move it away")
+        yield

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -44,6 +44,9 @@ class Importer(kloset_sdk.Importer):
 
     def scan(self) -> Iterator[Record]:
         info = FileInfo.from_stat(self.path.stat())
+        # What is committed in WAL mode is in the log first. By this time the host tells whether it has the database already.
+        with suppress(FileNotFoundError):
+            info.mtime_ns = max(info.mtime_ns, os.stat(f"{self.path}-wal").st_mtime_ns)
         with closing(self.connect()) as database:
             schema = "".join(f"{sql};\n" for (sql,) in database.execute("SELECT sql FROM sqlite_schema WHERE sql NOT NULL"))
         yield Record.file("/schema.sql", schema.encode(), mtime=info.mtime)

@@ -12,8 +12,11 @@ The suites hold the tests that every connector has to pass, to be inherited::
     class TestNotes(ImporterSuite):
         connector = Notes
         options = {"token": "x"}
+
+`check` runs the conformance suite, ``kloset-sdk check``, on a class.
 """
 
+from .checks import check
 from .host import Entry, ExporterHost, HostError, ImporterHost, StoreHost
 from .suites import ExporterSuite, ImporterSuite, StoreSuite
 
@@ -26,4 +29,5 @@ __all__ = [
     "ImporterSuite",
     "StoreHost",
     "StoreSuite",
+    "check",
 ]
