@@ -38,6 +38,7 @@ help:
 	@echo 'make header        write include/kloset_sdk.h'
 	@echo 'make lint          formatting and warnings, of every language'
 	@echo 'make bench         measure against a plain connector in Go'
+	@echo 'make bench-scale   measure whether the cost stays flat, to 5 million records and 50 GiB'
 	@echo 'make bench-plakar  measure backups and restores with the real plakar'
 	@echo 'make bench-regress measure against an older revision: BASE=REVISION'
 	@echo 'make test-plakar   only what needs the real host: PLAKAR="plakar plakar10", a list of commands'
@@ -200,7 +201,7 @@ lint test-lint: $(PY)/tools/done
 	$(PY)/tools/bin/ruff format -q --check $(PYTHON_CODE)
 	$(PY)/tools/bin/mypy --no-error-summary $(PYTHON_CODE)
 
-PYTHON_CODE = bindings/python/python bindings/python/tests bindings/python/third-party.py examples/python tests/bench-python
+PYTHON_CODE = bindings/python/python bindings/python/tests bindings/python/third-party.py examples/python tests/bench-python tests/bench-plakar.py tests/bench-scale.py
 
 # All in one build: features that differ would have everything built again.
 IN_RUST = KLOSET_SDK_LIBRARY='$(abspath $(OUT)/lib)' KLOSET_CONNECTORS='$(NATIVE)' KLOSET_PEER='$(abspath $(BIN)/peer)' \
@@ -255,6 +256,11 @@ bench: examples python
 bench-regress:
 	@BASE='$(BASE)' tests/bench-regress.sh
 
+# Whether a record and a byte cost the same, however many there are: to five million records and 50 GiB.
+bench-scale: examples
+	cd tests/grpc-go && $(GO) build -o $(abspath $(BIN))/ ./cmd/grpc-go-host
+	@tests/bench-scale.py $(BENCH)
+
 bench-plakar: packages
 	@tests/bench-plakar.py $(BENCH)
 
@@ -265,5 +271,5 @@ clean:
 	$(MAKE) -s -C tests/bench-c clean
 
 FORCE:
-.PHONY: help build rust command lib examples wheel python python-docs wheels sdist header install package packages demo test needs lint bench bench-regress bench-plakar clean FORCE \
+.PHONY: help build rust command lib examples wheel python python-docs wheels sdist header install package packages demo test needs lint bench bench-regress bench-scale bench-plakar clean FORCE \
   $(addprefix package-,$(PACKAGES)) test-lint test-rust test-go test-c test-check test-long test-python test-system test-plakar

@@ -35,7 +35,12 @@ class Host:
         """Runs it and says how many seconds it took."""
         begin = time.perf_counter()
         ended = subprocess.run(
-            [self.command, *arguments], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            [self.command, *arguments],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         seconds = time.perf_counter() - begin
         if check and (ended.returncode != 0 or "error" in ended.stderr):
@@ -44,7 +49,9 @@ class Host:
 
     def end(self) -> None:
         """Ends the process that keeps its cache."""
-        subprocess.run(["pkill", "-TERM", "-f", "--", f"-cachedir {self.environment['XDG_CACHE_HOME']}/plakar cached"], check=False)
+        subprocess.run(
+            ["pkill", "-TERM", "-f", "--", f"-cachedir {self.environment['XDG_CACHE_HOME']}/plakar cached"], check=False
+        )
 
 
 def make_tree(folder: Path, files: int, size: int) -> None:
@@ -79,7 +86,11 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3, help="rounds, in each of which every case comes once (%(default)s)")
     parser.add_argument("--scale", type=float, default=1, help="multiplies the number of files (%(default)s)")
     parser.add_argument(
-        "--connector", action="append", default=[], metavar="PROTO=PACKAGE", help="a further connector: its protocol and its .ptar"
+        "--connector",
+        action="append",
+        default=[],
+        metavar="PROTO=PACKAGE",
+        help="a further connector: its protocol and its .ptar",
     )
     parser.add_argument("--json", type=Path, default=ROOT / "target/bench/plakar.json")
     options = parser.parse_args()

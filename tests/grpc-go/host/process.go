@@ -5,6 +5,7 @@ package host
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -139,6 +140,7 @@ func (p *Process) Signal(signal syscall.Signal) error { return p.command.Process
 type Usage struct {
 	CPU        time.Duration // user and system
 	PeakRSSKiB int64
+	WakeUps    int64 // of its threads, which had been waiting
 }
 
 // Usage tells what the process took; it has to have ended.
@@ -146,8 +148,9 @@ func (p *Process) Usage() Usage {
 	<-p.ended
 	state := p.command.ProcessState
 	usage := Usage{CPU: state.UserTime() + state.SystemTime(), PeakRSSKiB: p.peakRSS}
-	if r, ok := state.SysUsage().(*syscall.Rusage); ok && usage.PeakRSSKiB == 0 {
-		usage.PeakRSSKiB = r.Maxrss
+	if r, ok := state.SysUsage().(*syscall.Rusage); ok {
+		usage.PeakRSSKiB = cmp.Or(usage.PeakRSSKiB, r.Maxrss)
+		usage.WakeUps = r.Nvcsw
 	}
 	return usage
 }

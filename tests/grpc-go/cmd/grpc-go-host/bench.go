@@ -65,6 +65,7 @@ type measured struct {
 	Items            int64   `json:"items"`
 	PluginCPUSeconds float64 `json:"plugin_cpu_seconds"`
 	PeakRSSKiB       int64   `json:"peak_rss_kib"`
+	WakeUps          int64   `json:"wake_ups"`
 }
 
 func runBench(ctx context.Context, arguments []string) error {
@@ -126,6 +127,7 @@ func runBench(ctx context.Context, arguments []string) error {
 		Items:            total.items,
 		PluginCPUSeconds: b.usage.CPU.Seconds(),
 		PeakRSSKiB:       b.usage.PeakRSSKiB,
+		WakeUps:          b.usage.WakeUps,
 	})
 }
 

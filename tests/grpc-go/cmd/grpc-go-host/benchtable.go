@@ -28,6 +28,7 @@ type row struct {
 	WallRatio  float64 `json:"wall_ratio"` // how many times as fast as the peer: larger is better
 	CPURatio   float64 `json:"cpu_ratio"`  // CPU time of the peer's: smaller is better
 	PeakRSSMiB float64 `json:"peak_rss_mib"`
+	WakeUps    float64 `json:"wake_ups"` // of the connector's threads
 	Pairs      int     `json:"pairs"`
 	Seconds    float64 `json:"seconds"`
 	CPUSeconds float64 `json:"plugin_cpu_seconds"`
@@ -161,6 +162,7 @@ func summarize(workName, name string, peer, own []measured) row {
 	r.Seconds = each(func(_, own measured) float64 { return own.Seconds })
 	r.CPUSeconds = each(func(_, own measured) float64 { return own.PluginCPUSeconds })
 	r.PeakRSSMiB = each(func(_, own measured) float64 { return float64(own.PeakRSSKiB) / 1024 })
+	r.WakeUps = each(func(_, own measured) float64 { return float64(own.WakeUps) })
 	return r
 }
 
@@ -175,14 +177,14 @@ func median(values []float64) float64 {
 
 func printTable(rows []row) {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "work\tconnector\tspeed, times the peer\tCPU, of the peer\tseconds\tMB/s\titems/s\tpeak MiB\t")
+	fmt.Fprintln(table, "work\tconnector\tspeed, times the peer\tCPU, of the peer\tseconds\tMB/s\titems/s\tpeak MiB\twake-ups an item\t")
 	for _, r := range rows {
 		speed := "-"
 		if r.Bytes > 0 {
 			speed = fmt.Sprintf("%.0f", float64(r.Bytes)/1e6/r.Seconds)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%.2f\t%.2f\t%.2f\t%s\t%.0f\t%.1f\t\n",
-			r.Work, r.Connector, r.WallRatio, r.CPURatio, r.Seconds, speed, float64(r.Items)/r.Seconds, r.PeakRSSMiB)
+		fmt.Fprintf(table, "%s\t%s\t%.2f\t%.2f\t%.2f\t%s\t%.0f\t%.1f\t%.2f\t\n",
+			r.Work, r.Connector, r.WallRatio, r.CPURatio, r.Seconds, speed, float64(r.Items)/r.Seconds, r.PeakRSSMiB, r.WakeUps/float64(r.Items))
 	}
 	table.Flush()
 }
