@@ -104,10 +104,6 @@ impl Duplex {
                 Ok(n) => {
                     incoming.start = 0;
                     incoming.end = n?;
-                    // There is no more for now: another read would only say so.
-                    if (1..incoming.buffer.len()).contains(&incoming.end) {
-                        ready.clear_ready();
-                    }
                     return Poll::Ready(incoming.compare_preface());
                 }
                 Err(_would_block) => {}
