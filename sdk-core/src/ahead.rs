@@ -34,11 +34,23 @@ pub(crate) struct Ahead {
     reading: VecDeque<u64>,
     /// How many the host has opened without passing one over.
     run: usize,
-    /// How many it has opened since it took one that was read ahead, while there were some.
+    /// Whether it says of each content that it does not open that it is done with it.
+    told: bool,
+    /// Where it does not: how many it has opened since it took one that was read ahead, while there were some.
     beyond: usize,
 }
 
 impl Ahead {
+    /// `told`: the host says of each content that it does not open that it is done with it.
+    pub(crate) fn new(told: bool) -> Self {
+        Ahead { told, ..Ahead::default() }
+    }
+
+    /// As at the beginning of the scan.
+    pub(crate) fn clear(&mut self) {
+        *self = Ahead::new(self.told);
+    }
+
     /// A content that the host may open is sent.
     pub(crate) fn sent(&mut self, hash: u64) {
         if self.next.len() < REMEMBERED {
@@ -46,7 +58,8 @@ impl Ahead {
         }
     }
 
-    /// The host opens a content. Gives back those that were read ahead in vain.
+    /// The host opens a content. Gives back those that were read ahead in vain: should it open one of them after all, the author's
+    /// code opens it once more.
     #[must_use]
     pub(crate) fn opened(&mut self, hash: u64) -> VecDeque<u64> {
         self.run += 1;
@@ -65,9 +78,7 @@ impl Ahead {
                 self.next.drain(..at.map_or(self.next.len(), |at| at + 1));
             }
         }
-        if !self.reading.is_empty() {
-            self.beyond += 1;
-        }
+        self.beyond = if self.told || self.reading.is_empty() { 0 } else { self.beyond + 1 };
         if self.beyond <= SWAPPED { VecDeque::new() } else { self.give_up() }
     }
 
@@ -158,6 +169,14 @@ mod tests {
         let reading = ahead.begin(|_| true);
         let given_up: Vec<_> = (24..200).flat_map(|n| ahead.opened(n)).collect();
         assert_eq!(given_up, reading);
+    }
+
+    #[test]
+    fn a_host_that_says_what_it_passes_over_finds_what_was_read_ahead_however_late_it_comes() {
+        let mut ahead = Ahead { told: true, ..in_order() };
+        let reading = ahead.begin(|_| true);
+        assert!((24..200).all(|n| ahead.opened(n).is_empty()));
+        assert_eq!(ahead.reading, reading);
     }
 
     #[test]

@@ -223,7 +223,7 @@ impl Scan {
     /// `results_come`: the host says of each record what became of it, so that its content can go.
     pub(crate) fn new(root: &str, results_come: bool) -> Self {
         let aside = (!results_come).then(Aside::new);
-        let state = State { ledger: Ledger::new(root), kept: HashMap::default(), aside, ahead: Ahead::default() };
+        let state = State { ledger: Ledger::new(root), kept: HashMap::default(), aside, ahead: Ahead::new(results_come) };
         Scan { state: Mutex::new(state), lost_xattrs: Once::new() }
     }
 
@@ -311,7 +311,7 @@ impl Scan {
         let mut state = self.lock();
         let kept = std::mem::take(&mut state.kept);
         state.aside = state.aside.take().map(|_| Aside::new());
-        state.ahead = Ahead::default();
+        state.ahead.clear();
         drop(state);
         kept.into_values().filter_map(|kept| kept.content).collect()
     }
