@@ -53,6 +53,7 @@ pub mod log;
 mod mac;
 pub mod mode;
 mod os;
+mod parts;
 pub mod path;
 mod pump;
 mod queue;

@@ -1,15 +1,18 @@
 //! One store, whichever generation of the protocol serves it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use tokio::task::JoinSet;
 
 use super::chunk_body::ChunkBody;
 use super::feed::Feed;
 use super::instance::Instance;
 use super::uploads::{Pieces, Upload, Uploads};
 use crate::jobs::Job;
+use crate::parts::{Answer, Parts, ToRead};
+use crate::queue::Receiver;
 use crate::roles::store::{Make, Role};
 use crate::{Config, Context, Error, Location, Mac, Object, Range, Resource, Result, jobs, log, queue, source};
 
@@ -26,6 +29,9 @@ pub(crate) struct Storing(Arc<Shared>);
 struct Shared {
     instance: Instance<Session>,
     close_came: AtomicBool,
+    parts: Mutex<Parts>,
+    /// What reads parts before the host asks.
+    reading: Mutex<JoinSet<()>>,
 }
 
 #[derive(Clone)]
@@ -36,7 +42,12 @@ struct Session {
 
 impl Storing {
     pub(crate) fn new() -> Self {
-        Storing(Arc::new(Shared { instance: Instance::new(), close_came: AtomicBool::new(false) }))
+        Storing(Arc::new(Shared {
+            instance: Instance::new(),
+            close_came: AtomicBool::new(false),
+            parts: Mutex::default(),
+            reading: Mutex::default(),
+        }))
     }
 
     /// Makes the store.
@@ -55,6 +66,8 @@ impl Storing {
     /// Closes the store if the host said so, and lets everything go, where the author's code may run.
     pub(crate) async fn end(&self) {
         let Some(session) = self.0.instance.close() else { return };
+        self.reading().abort_all();
+        *self.parts() = Parts::default();
         if self.0.close_came.load(Ordering::Relaxed)
             && let Err(error) = session.role.clone().close().await
         {
@@ -112,14 +125,30 @@ impl Storing {
             feed.send(chunk.unwrap_or_default()).await;
         }
         feed.complete();
-        let written = self.0.instance.run(put).await.context(object)?;
-        Ok(written as i64)
+        let written = self.0.instance.run(put).await;
+        self.parts().forget(object);
+        Ok(written.context(object)? as i64)
     }
 
     /// Reads an object, or a part of it.
     pub(crate) fn get(&self, object: Object, range: Option<Range>) -> Result<ChunkBody> {
-        let (sender, receiver) = queue::queue(crate::reader::CHUNK);
-        drop(self.role()?.get(object, range, sender));
+        let role = self.role()?;
+        let (answer, window) = match range {
+            Some(range) => self.parts().ask(object, range),
+            None => (Answer::Nowhere, None),
+        };
+        if let Some(window) = window {
+            self.read_ahead(role.clone(), window);
+        }
+        let receiver = match answer {
+            Answer::Here(part) => return Ok(ChunkBody::of_bytes(part)),
+            Answer::Reading(receiver) => receiver,
+            Answer::Nowhere => {
+                let (sender, receiver) = queue::queue(crate::reader::CHUNK);
+                drop(role.get(object, range, sender));
+                receiver
+            }
+        };
         let storing = self.clone();
         Ok(ChunkBody::of_queue(receiver, move |error| {
             storing.0.instance.note(&error);
@@ -127,7 +156,60 @@ impl Storing {
         }))
     }
 
-    pub(crate) async fn delete(&self, object: Object) -> Result<()> {
-        self.call(|role| role.delete(object)).await.context(object)
+    /// Begins to read a larger part than the host has asked for. Where that fails, each part that was asked for is read for itself.
+    fn read_ahead(&self, role: Arc<dyn Role>, window: ToRead) {
+        let ToRead { id, object, range } = window;
+        let (sender, receiver) = queue::queue(crate::reader::CHUNK);
+        drop(role.clone().get(object, Some(range), sender));
+        let storing = self.clone();
+        let mut reading = self.reading();
+        while reading.try_join_next().is_some() {}
+        reading.spawn(async move {
+            let read = whole(receiver).await;
+            if let Err(error) = &read {
+                storing.0.instance.note(error);
+                log::debug(format_args!(
+                    "{object}: {} bytes from {} on could not be read ahead: {error}",
+                    range.length, range.offset
+                ));
+            }
+            let waited = storing.parts().ended(id, read.ok());
+            for waited in waited {
+                let Some(part) = waited.part else {
+                    drop(role.clone().get(waited.object, Some(waited.range), waited.out));
+                    continue;
+                };
+                let length = part.len();
+                // An error: nobody wants it any more.
+                let _ = waited.out.send(part, length).await;
+                waited.out.finish(Ok(()));
+            }
+        });
     }
+
+    pub(crate) async fn delete(&self, object: Object) -> Result<()> {
+        let deleted = self.call(|role| role.delete(object)).await;
+        self.parts().forget(object);
+        deleted.context(object)
+    }
+
+    fn parts(&self) -> MutexGuard<'_, Parts> {
+        self.0.parts.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn reading(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.0.reading.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+/// Everything that comes out of a queue, not copied where it comes in one piece.
+async fn whole(mut receiver: Receiver<Bytes>) -> Result<Bytes> {
+    let first = receiver.recv().await?.unwrap_or_default();
+    let Some(second) = receiver.recv().await? else { return Ok(first) };
+    let mut all = BytesMut::from(&first[..]);
+    all.extend_from_slice(&second);
+    while let Some(more) = receiver.recv().await? {
+        all.extend_from_slice(&more);
+    }
+    Ok(all.freeze())
 }
