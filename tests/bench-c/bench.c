@@ -48,7 +48,7 @@ static kloset_status init(kloset_call *call, void *user_data, const kloset_confi
         return kloset_set_root(call, "/", KLOSET_NUL);
 }
 
-/* How long the source or the destination takes for a file. */
+/* What is far away takes time. */
 static void take_time(const struct bench *bench)
 {
         const struct timespec latency = { (time_t)(bench->latency_ms / 1000), (long)(bench->latency_ms % 1000) * 1000000 };
@@ -242,6 +242,7 @@ static kloset_status get(kloset_call *call, void *self, const kloset_object *obj
         const struct bench *bench = self;
 
         (void)object;
+        take_time(bench);
         return open_span(call, bench->size, offset, length, reader);
 }
 

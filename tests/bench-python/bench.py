@@ -23,7 +23,13 @@ class Settings:
     def __init__(self, config: Config) -> None:
         names = ("files", "size", "records", "macs", "latency_ms")
         config.only(*names)
-        self.files, self.size, self.records, self.macs, self.latency_ms = (config.parse(name, int, 0) for name in names)
+        self.files, self.size, self.records, self.macs, latency_ms = (config.parse(name, int, 0) for name in names)
+        self.latency = latency_ms / 1000
+
+    def take_time(self) -> None:
+        """What is far away takes time."""
+        if self.latency:
+            time.sleep(self.latency)
 
 
 class Content:
@@ -53,11 +59,8 @@ class Importer(kloset_sdk.Importer):
         settings = self.settings
         size = settings.size
 
-        latency = settings.latency_ms / 1000
-
         def content() -> Content:
-            if latency:
-                time.sleep(latency)
+            settings.take_time()
             return Content(0, size)
 
         def empty() -> Content:
@@ -79,7 +82,7 @@ class Exporter(kloset_sdk.Exporter):
     root = "/"
 
     def __init__(self, config: Config) -> None:
-        self.latency = Settings(config).latency_ms / 1000
+        self.settings = Settings(config)
 
     def create_directory(self, path: str, info: FileInfo) -> None:
         pass
@@ -87,8 +90,7 @@ class Exporter(kloset_sdk.Exporter):
     def store_file(self, path: str, info: FileInfo, source: Source) -> None:
         for _ in source.pieces():
             pass
-        if self.latency:
-            time.sleep(self.latency)
+        self.settings.take_time()
 
     def set_permissions(self, path: str, info: FileInfo) -> None:
         pass
@@ -128,6 +130,7 @@ class Store(kloset_sdk.Store):
             pass
 
     def get(self, object: Object, range: Range | None) -> Content:
+        self.settings.take_time()
         size = self.settings.size
         return Content(0, size) if range is None else Content(range.offset, min(size, range.offset + range.length))
 

@@ -3,7 +3,7 @@
 use kloset_sdk::blocking::{self, Source};
 use kloset_sdk::{Config, FileInfo, Link, Location, Result};
 
-use crate::Settings;
+use crate::{Settings, take_time};
 
 pub(crate) struct Exporter(Settings);
 
@@ -22,9 +22,7 @@ impl blocking::Exporter for Exporter {
 
     fn store_file(&self, _: &str, _: &FileInfo, source: &mut Source) -> Result<()> {
         while source.next_piece()?.is_some() {}
-        if !self.0.latency.is_zero() {
-            std::thread::sleep(self.0.latency);
-        }
+        take_time(self.0.latency);
         Ok(())
     }
 

@@ -1,11 +1,9 @@
 //! The importer: files whose names are made up while it scans.
 
-use std::thread;
-
 use kloset_sdk::blocking::{self, Emitter};
 use kloset_sdk::{Config, Content, Location, Record, Result, Timestamp};
 
-use crate::{Settings, content};
+use crate::{Settings, content, take_time};
 
 const MODIFIED: Timestamp = Timestamp { seconds: 1_700_000_000, nanos: 0 };
 
@@ -25,9 +23,7 @@ impl blocking::Importer for Importer {
         let latency = self.0.latency;
         let file = |path: String, size| {
             let content = Content::open(move || {
-                if !latency.is_zero() {
-                    thread::sleep(latency);
-                }
+                take_time(latency);
                 Ok(content::reader(0, size))
             });
             out.emit(Record::file(path, content).size(size).modified(MODIFIED))

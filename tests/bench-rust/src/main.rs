@@ -7,6 +7,7 @@ mod importer;
 mod store;
 
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
 use kloset_sdk::{Config, Connector, Result};
@@ -30,8 +31,15 @@ struct Settings {
     records: u64,
     /// Objects that a store lists.
     macs: u64,
-    /// How long storing a file takes.
+    /// How long it takes to open a content, to store a file, to get an object.
     latency: Duration,
+}
+
+/// What is far away takes time.
+fn take_time(latency: Duration) {
+    if !latency.is_zero() {
+        thread::sleep(latency);
+    }
 }
 
 impl Settings {

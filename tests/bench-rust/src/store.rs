@@ -3,7 +3,7 @@
 use kloset_sdk::blocking::{self, Source};
 use kloset_sdk::{Config, Location, Mac, Object, Range, Reader, Resource, Result};
 
-use crate::{Settings, content};
+use crate::{Settings, content, take_time};
 
 pub(crate) struct Store(Settings);
 
@@ -39,6 +39,7 @@ impl blocking::Store for Store {
     }
 
     fn get(&self, _: Object, range: Option<Range>) -> Result<Reader> {
+        take_time(self.0.latency);
         let (start, end) = match range {
             None => (0, self.0.size),
             Some(range) => (range.offset, range.offset.saturating_add(range.length.into()).min(self.0.size)),

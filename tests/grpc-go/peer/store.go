@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -74,6 +75,7 @@ func (s *storeServer) Put(stream grpc.ClientStreamingServer[store.PutRequest, st
 }
 
 func (s *storeServer) Get(request *store.GetRequest, stream grpc.ServerStreamingServer[store.GetResponse]) error {
+	time.Sleep(s.settings.latency())
 	content := &madeUp{end: s.settings.size}
 	if part := request.GetRange(); part != nil {
 		content = s.settings.part(part.GetOffset(), part.GetLength())

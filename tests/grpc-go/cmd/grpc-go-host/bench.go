@@ -27,6 +27,8 @@ type work struct {
 var works = []work{
 	{name: "get", role: "store", size: 128 << 20, count: 8, streams: 1, run: benchGet, run10: benchGet10},
 	{name: "get4", role: "store", size: 128 << 20, count: 8, streams: 4, run: benchGet, run10: benchGet10},
+	{name: "parts", role: "store", size: 128 << 20, count: 20_000, streams: 1, run: benchParts, run10: benchParts10},
+	{name: "parts-latency", role: "store", size: 128 << 20, count: 500, streams: 1, run: benchPartsLatency},
 	{name: "put", role: "store", size: 128 << 20, count: 8, streams: 1, run: benchPut, run10: benchPut10},
 	{name: "open", role: "importer", size: 16 << 20, count: 64, streams: 4, run: benchOpen, run10: benchOpen10},
 	{name: "open-small", role: "importer", size: 4 << 10, count: 20_000, streams: 8, run: benchOpen, run10: benchOpen10},
@@ -51,6 +53,7 @@ type bench struct {
 	flags   *common
 	rounds  int // list: how often
 	real    bool
+	latency time.Duration // of the store
 	pause   time.Duration // after every record and every chunk that the host takes
 
 	seconds float64

@@ -42,7 +42,11 @@ func (b *bench) prepare10(ctx context.Context) error {
 		return err
 	}
 	_, err = s.Calls.Create(ctx, &store10.CreateRequest{Config: []byte("made by grpc-go-host"), Cookie: s.Cookie})
-	if err == nil && b.name != "put" {
+	switch {
+	case err != nil, b.name == "put":
+	case b.name == "parts":
+		_, err = b.put10(ctx, s, benchMAC('g', 0))
+	default:
 		err = b.inParallel(func(i int64) error {
 			_, err := b.put10(ctx, s, benchMAC('g', i))
 			return err
@@ -98,6 +102,20 @@ func benchGet10(ctx context.Context, b *bench) (moved, error) {
 		})
 	})
 	return moved{bytes: total.Load(), items: b.count}, err
+}
+
+func benchParts10(ctx context.Context, b *bench) (moved, error) {
+	var total atomic.Int64
+	err := b.onStore10(ctx, func(s *host.Store10) error {
+		return b.parts(func(offset uint64) error {
+			return s.GetBlob(ctx, benchMAC('g', 0), offset, partSize, func(chunk []byte) error {
+				total.Add(int64(len(chunk)))
+				b.take()
+				return nil
+			})
+		})
+	})
+	return b.movedParts(total.Load(), err)
 }
 
 func benchPut10(ctx context.Context, b *bench) (moved, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"kloset-sdk/tests/grpc-go/host"
 	"kloset-sdk/tests/grpc-go/pattern"
@@ -32,7 +33,9 @@ func (b *bench) storeConfig() map[string]string {
 	if b.real {
 		return b.flags.configuration(nil)
 	}
-	return b.flags.configuration(map[string]string{"size": fmt.Sprint(b.size), "macs": fmt.Sprint(b.count)})
+	return b.flags.configuration(map[string]string{
+		"size": fmt.Sprint(b.size), "macs": fmt.Sprint(b.count), "latency_ms": fmt.Sprint(b.latency.Milliseconds()),
+	})
 }
 
 // onStore times a work on an open store.
@@ -58,7 +61,11 @@ func (b *bench) prepare(ctx context.Context) error {
 	if _, err := s.Calls.Create(ctx, &store.CreateRequest{Config: []byte("made by grpc-go-host")}); err != nil {
 		return errors.Join(err, s.Close(ctx))
 	}
-	if b.name != "put" {
+	switch b.name {
+	case "put":
+	case "parts", "parts-latency":
+		_, err = b.put(ctx, s, benchMAC('g', 0))
+	default:
 		err = b.inParallel(func(i int64) error {
 			_, err := b.put(ctx, s, benchMAC('g', i))
 			return err
@@ -110,6 +117,45 @@ func benchGet(ctx context.Context, b *bench) (moved, error) {
 		})
 	})
 	return moved{bytes: total.Load(), items: b.count}, err
+}
+
+// The parts of a packfile: so many bytes each, and so many between two of them.
+const partSize, partGap = 4 << 10, 128
+
+// benchParts reads parts of a packfile in the order in which they lie there, as a restore of small files does.
+func benchParts(ctx context.Context, b *bench) (moved, error) {
+	var total atomic.Int64
+	err := b.onStore(ctx, func(s *host.Store) error {
+		return b.parts(func(offset uint64) error {
+			return s.Get(ctx, packfile, benchMAC('g', 0), &store.Range{Offset: offset, Length: partSize}, func(chunk []byte) error {
+				total.Add(int64(len(chunk)))
+				b.take()
+				return nil
+			})
+		})
+	})
+	return b.movedParts(total.Load(), err)
+}
+
+// benchPartsLatency reads them out of a store that takes five milliseconds for each call.
+func benchPartsLatency(ctx context.Context, b *bench) (moved, error) {
+	b.latency = 5 * time.Millisecond
+	return benchParts(ctx, b)
+}
+
+// parts asks for every part, given where it begins.
+func (b *bench) parts(get func(offset uint64) error) error {
+	if most := b.size / (partSize + partGap); b.count > most {
+		return fmt.Errorf("a packfile of %d bytes has %d parts; ask for fewer, or for a larger one by -size", b.size, most)
+	}
+	return b.inParallel(func(i int64) error { return get(uint64(i) * (partSize + partGap)) })
+}
+
+func (b *bench) movedParts(bytes int64, err error) (moved, error) {
+	if err == nil && bytes != b.count*partSize {
+		err = fmt.Errorf("parts: %d bytes came of %d", bytes, b.count*partSize)
+	}
+	return moved{bytes: bytes, items: b.count}, err
 }
 
 func benchPut(ctx context.Context, b *bench) (moved, error) {
