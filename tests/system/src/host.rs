@@ -321,13 +321,30 @@ impl Connector {
 
     /// Reads an object.
     pub async fn get(&self, mac: [u8; 32], kind: store::StorageResource) -> Result<Vec<u8>, Status> {
-        let request = store::GetRequest { mac: Bytes::copy_from_slice(&mac), r#type: kind as i32, ..Default::default() };
+        self.get_part(mac, kind, None).await
+    }
+
+    /// Reads a part of an object, given by its first byte and its length, or all of it.
+    pub async fn get_part(
+        &self,
+        mac: [u8; 32],
+        kind: store::StorageResource,
+        part: Option<(u64, u32)>,
+    ) -> Result<Vec<u8>, Status> {
+        let range = part.map(|(offset, length)| store::Range { offset, length });
+        let request = store::GetRequest { mac: Bytes::copy_from_slice(&mac), r#type: kind as i32, range, ..Default::default() };
         let mut chunks = self.store().get(request).await?.into_inner();
         let mut all = Vec::new();
         while let Some(message) = chunks.message().await? {
             all.extend_from_slice(&message.chunk);
         }
         Ok(all)
+    }
+
+    /// Removes an object.
+    pub async fn delete(&self, mac: [u8; 32], kind: store::StorageResource) -> Result<(), Status> {
+        let request = store::DeleteRequest { mac: Bytes::copy_from_slice(&mac), r#type: kind as i32, ..Default::default() };
+        self.store().delete(request).await.map(drop)
     }
 
     /// The names of all objects of a kind.

@@ -6,6 +6,7 @@ use system_tests::host::{Connector, Export, Role, Start};
 use system_tests::run;
 use system_tests::wire::plakar::connectors::Record;
 use system_tests::wire::store::StorageResource::{Packfile, State};
+use tonic::{Code, Status};
 
 const STRAY: &str = env!("CARGO_BIN_EXE_stray");
 
@@ -498,6 +499,91 @@ fn a_listing_that_the_host_cannot_take_is_an_error_and_the_longest_that_it_can_i
             }
             connector.end_well().await;
         }
+    });
+}
+
+// ---- parts of packfiles -----------------------------------------------------------------------------------------------------
+
+const PART: u64 = 1000;
+const STRIDE: u64 = 1100;
+
+/// A store with one packfile of which parts were asked for in order, as many as are answered one by one.
+async fn with_packfile() -> (Connector, Ask, Vec<u8>) {
+    let (connector, ask) = asking(&stray(Role::Store), Role::Store, &[]).await;
+    let content: Vec<u8> = (0..20_000u32).map(|i| (i * 7 >> 3) as u8).collect();
+    let (written, _) =
+        tokio::join!(connector.put_all([1; 32], Packfile, &content), async { ask.expect("put packfile 01").await.go().await });
+    written.unwrap();
+    for n in 0..3 {
+        let (part, _) = tokio::join!(part(&connector, n), async {
+            ask.expect(&format!("get packfile 01 {}+1000", n * STRIDE)).await.go().await
+        });
+        assert_eq!(part.unwrap(), content[(n * STRIDE) as usize..][..PART as usize]);
+    }
+    (connector, ask, content)
+}
+
+async fn part(connector: &Connector, n: u64) -> Result<Vec<u8>, Status> {
+    connector.get_part([1; 32], Packfile, Some((n * STRIDE, PART as u32))).await
+}
+
+#[test]
+fn parts_of_a_packfile_that_come_in_order_are_answered_out_of_a_larger_one() {
+    run(async {
+        let (connector, ask, content) = with_packfile().await;
+        let expected = |n| &content[(n * STRIDE) as usize..][..PART as usize];
+        // As many bytes as were taken in order, from where the next part begins.
+        let (fourth, _) = tokio::join!(part(&connector, 3), async { ask.expect("get packfile 01 3300+4000").await.go().await });
+        assert_eq!(fourth.unwrap(), expected(3));
+        for n in [5, 4, 4] {
+            assert_eq!(part(&connector, n).await.unwrap(), expected(n));
+        }
+        let (next, _) = tokio::join!(part(&connector, 7), async { ask.expect("get packfile 01 7700+6000").await.go().await });
+        assert_eq!(next.unwrap(), expected(7));
+        // What was deleted is gone at once.
+        let (deleted, _) =
+            tokio::join!(connector.delete([1; 32], Packfile), async { ask.expect("delete packfile 01").await.go().await });
+        deleted.unwrap();
+        let (gone, _) = tokio::join!(part(&connector, 8), async { ask.expect("get packfile 01 8800+1000").await.go().await });
+        assert_eq!(gone.unwrap_err().code(), Code::NotFound);
+        connector.end_well().await;
+    });
+}
+
+#[test]
+fn where_a_larger_part_fails_those_that_the_host_wants_are_asked_for_one_by_one() {
+    run(async {
+        let (connector, ask, content) = with_packfile().await;
+        let (together, ()) = tokio::join!(async { tokio::join!(part(&connector, 3), part(&connector, 4)) }, async {
+            let mut larger = ask.expect("get packfile 01 3300+4000").await;
+            larger.tell("fail too much at once").await;
+            larger.end().await;
+            // The second may have come before the larger one failed, or after.
+            for call in ask.at_once(2).await {
+                assert!(["get packfile 01 3300+1000", "get packfile 01 4400+1000"].contains(&&*call.what), "{}", call.what);
+                call.go().await;
+            }
+        });
+        assert_eq!((together.0.unwrap(), together.1.unwrap()), (content[3300..4300].to_vec(), content[4400..5400].to_vec()));
+        connector.end_well().await;
+    });
+}
+
+#[test]
+fn a_part_past_the_end_of_a_packfile_is_as_the_store_answers_it() {
+    run(async {
+        let (connector, ask, content) = with_packfile().await;
+        let at = |offset, length| connector.get_part([1; 32], Packfile, Some((offset, length)));
+        // The larger part ends where the packfile does.
+        let (part, _) = tokio::join!(at(18_000, 100), async { ask.expect("get packfile 01 18000+3100").await.go().await });
+        assert_eq!(part.unwrap(), content[18_000..18_100]);
+        assert_eq!(at(18_100, 1800).await.unwrap(), content[18_100..19_900]);
+        let (part, ()) = tokio::join!(at(19_900, 500), async {
+            ask.expect("get packfile 01 19900+5400").await.go().await;
+            ask.expect("get packfile 01 19900+500").await.go().await;
+        });
+        assert_eq!(part.unwrap(), content[19_900..]);
+        connector.end_well().await;
     });
 }
 
