@@ -510,7 +510,7 @@ const STRIDE: u64 = 1100;
 /// A store with one packfile of which parts were asked for in order, as many as are answered one by one.
 async fn with_packfile() -> (Connector, Ask, Vec<u8>) {
     let (connector, ask) = asking(&stray(Role::Store), Role::Store, &[]).await;
-    let content: Vec<u8> = (0..20_000u32).map(|i| (i * 7 >> 3) as u8).collect();
+    let content: Vec<u8> = (0..20_000u32).map(|i| ((i * 7) >> 3) as u8).collect();
     let (written, _) =
         tokio::join!(connector.put_all([1; 32], Packfile, &content), async { ask.expect("put packfile 01").await.go().await });
     written.unwrap();
