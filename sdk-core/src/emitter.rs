@@ -31,8 +31,8 @@ pub(crate) struct Core {
     no_xattr: bool,
 }
 
-/// Something that was checked and may be sent.
-pub(crate) enum Prepared {
+/// Something that may be sent: records after they were checked.
+pub(crate) enum Entry {
     Record(Record),
     Error { path: String, message: String },
 }
@@ -42,8 +42,8 @@ impl Core {
         Core { queue, scan, encoder, no_xattr }
     }
 
-    /// Checks a record and keeps its content.
-    pub(crate) fn prepare(&self, mut record: Record) -> Result<Prepared> {
+    /// Checks a record and keeps its content. It stays where it is: it is large enough that moving it is seen in a profile.
+    pub(crate) fn prepare(&self, record: &mut Record) -> Result<()> {
         if self.queue.is_cancelled() {
             return Err(Error::cancelled());
         }
@@ -54,43 +54,54 @@ impl Core {
             self.scan.note_lost_xattrs(&record.path);
             record.xattrs.clear();
         }
-        self.scan.enter(&mut record)?;
-        Ok(Prepared::Record(record))
+        self.scan.enter(record)
     }
 
-    pub(crate) fn prepare_error(path: &str, message: impl Into<String>) -> Prepared {
+    pub(crate) fn error(path: &str, message: impl Into<String>) -> Entry {
         let mut message = message.into();
         // The host shows the path in front of it.
         if let Some(rest) = message.strip_prefix(path).and_then(|rest| rest.strip_prefix(": ")) {
             message = rest.to_owned();
         }
-        Prepared::Error { path: path::clean(path), message }
+        Entry::Error { path: path::clean(path), message }
     }
 
-    fn encode(&self, prepared: &Prepared, out: &mut Vec<u8>) {
-        match prepared {
-            Prepared::Record(record) => (self.encoder.record)(record, out),
-            Prepared::Error { path, message } => (self.encoder.error)(path, message, out),
+    fn encode(&self, entry: &Entry, out: &mut Vec<u8>) {
+        match entry {
+            Entry::Record(record) => (self.encoder.record)(record, out),
+            Entry::Error { path, message } => (self.encoder.error)(path, message, out),
         }
     }
 
+    /// Checks a record and sends it if there is room now; says whether there was.
+    pub(crate) fn try_emit(&self, record: &mut Record) -> Result<bool> {
+        self.prepare(record)?;
+        self.queue.try_append(|out| (self.encoder.record)(record, out))
+    }
+
+    /// Checks a record and sends it.
+    pub(crate) fn emit_blocking(&self, record: &mut Record) -> Result<()> {
+        self.prepare(record)?;
+        self.queue.append_blocking(|out| (self.encoder.record)(record, out))
+    }
+
     /// Sends if there is room now, and says whether there was.
-    pub(crate) fn try_send(&self, prepared: &Prepared) -> Result<bool> {
-        self.queue.try_append(|out| self.encode(prepared, out))
+    pub(crate) fn try_send(&self, entry: &Entry) -> Result<bool> {
+        self.queue.try_append(|out| self.encode(entry, out))
     }
 
-    pub(crate) fn send_blocking(&self, prepared: &Prepared) -> Result<()> {
-        self.queue.append_blocking(|out| self.encode(prepared, out))
+    pub(crate) fn send_blocking(&self, entry: &Entry) -> Result<()> {
+        self.queue.append_blocking(|out| self.encode(entry, out))
     }
 
-    pub(crate) async fn send(&self, prepared: Prepared) -> Result<()> {
-        self.queue.append(|out| self.encode(&prepared, out)).await
+    pub(crate) async fn send(&self, entry: &Entry) -> Result<()> {
+        self.queue.append(|out| self.encode(entry, out)).await
     }
 
     /// Sends the directories that nobody sent.
     pub(crate) async fn send_missing_parents(&self) -> Result<()> {
         for record in self.scan.missing_parents() {
-            self.send(Prepared::Record(record)).await?;
+            self.send(&Entry::Record(record)).await?;
         }
         Ok(())
     }
@@ -109,14 +120,14 @@ pub struct Emitter(pub(crate) Core);
 
 impl Emitter {
     /// Sends a record to the host.
-    pub async fn emit(&self, record: Record) -> Result<()> {
-        let prepared = self.0.prepare(record)?;
-        self.0.send(prepared).await
+    pub async fn emit(&self, mut record: Record) -> Result<()> {
+        self.0.prepare(&mut record)?;
+        self.0.send(&Entry::Record(record)).await
     }
 
     /// Tells the host that an entry could not be read: it notes the error and goes on.
     pub async fn emit_error(&self, path: &str, message: impl Into<String>) -> Result<()> {
-        self.0.send(Core::prepare_error(path, message)).await
+        self.0.send(&Core::error(path, message)).await
     }
 
     /// Whether the host wants no more.

@@ -48,6 +48,7 @@ mod file_info;
 pub mod host;
 mod importer;
 mod jobs;
+mod kept;
 mod location;
 pub mod log;
 mod mac;

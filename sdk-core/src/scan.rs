@@ -2,16 +2,17 @@
 //! contents of records that the host has not acknowledged yet.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, RandomState};
 use std::sync::{Mutex, MutexGuard, Once};
 
 use bytes::Bytes;
 
-use crate::ahead::{self, Ahead};
+use crate::ahead::Ahead;
 use crate::aside::Aside;
-use crate::content::{Content, Inner};
+use crate::content::Content;
+use crate::kept::{AllKept, Identity, Kept};
 use crate::queue::{self, Receiver, Sender};
-use crate::{Error, ErrorKind, FileInfo, Record, Result, Timestamp, Xattr, log, path};
+use crate::{Error, ErrorKind, FileInfo, Record, Result, Timestamp, log, path};
 
 /// How many paths are remembered to the end of the scan: about 19 MB of hashes. Beyond it a path that comes twice is only
 /// noticed while its first record has not been acknowledged.
@@ -19,22 +20,6 @@ const REMEMBERED: usize = 1_800_000;
 
 /// How many missing parent directories are remembered to be made up.
 const MISSING: usize = 100_000;
-
-/// A hasher for values that are hashes already.
-#[derive(Default)]
-struct Identity(u64);
-
-impl Hasher for Identity {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only u64 is hashed");
-    }
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
 
 type Hashes = HashSet<u64, BuildHasherDefault<Identity>>;
 
@@ -156,26 +141,6 @@ impl Ledger {
     }
 }
 
-/// What the host may open of a record.
-struct Kept {
-    content: Option<Content>,
-    /// How large the author said the content is.
-    size: Option<u64>,
-    xattrs: Vec<Xattr>,
-    /// It may be read ahead: it is small, and the host has not opened it yet.
-    may_be_ahead: bool,
-    /// What is read of it before the host asks.
-    ahead: Option<Receiver<Bytes>>,
-}
-
-impl Kept {
-    fn new(record: &Record, content: Option<Content>) -> Self {
-        let may_be_ahead = record.info.size.is_some_and(|size| size <= ahead::SMALL)
-            && content.as_ref().is_some_and(|content| !matches!(content.0, Inner::Bytes(_)));
-        Kept { content, size: record.info.size, xattrs: record.xattrs.clone(), may_be_ahead, ahead: None }
-    }
-}
-
 /// What the host opens.
 pub(crate) enum Opened {
     /// What opens it, and how large it is said to be.
@@ -200,7 +165,7 @@ pub(crate) struct Scan {
 struct State {
     ledger: Ledger,
     /// In boxes, since a table is up to twice as large as what is in it.
-    kept: HashMap<u64, Box<Kept>, BuildHasherDefault<Identity>>,
+    kept: AllKept,
     /// Where the host says nothing of the contents that it does not open.
     aside: Option<Aside>,
     ahead: Ahead,
@@ -208,12 +173,12 @@ struct State {
 
 impl State {
     fn read_ahead(&mut self) -> Vec<ToRead> {
-        let hashes = self.ahead.begin(|hash| self.kept.get(&hash).is_some_and(|kept| kept.may_be_ahead));
+        let hashes = self.ahead.begin(|hash| self.kept.get(hash).is_some_and(|kept| kept.may_be_ahead));
         let begin = hashes.into_iter().filter_map(|hash| {
-            let kept = self.kept.get_mut(&hash)?;
+            let kept = self.kept.get_mut(hash)?;
             let (sender, receiver) = queue::queue(crate::reader::CHUNK);
-            kept.ahead = Some(receiver);
-            Some((kept.content.clone()?, kept.size, sender))
+            kept.set_ahead(Some(receiver));
+            Some((kept.content.clone()?, kept.size(), sender))
         });
         begin.collect()
     }
@@ -223,7 +188,7 @@ impl Scan {
     /// `results_come`: the host says of each record what became of it, so that its content can go.
     pub(crate) fn new(root: &str, results_come: bool) -> Self {
         let aside = (!results_come).then(Aside::new);
-        let state = State { ledger: Ledger::new(root), kept: HashMap::default(), aside, ahead: Ahead::new(results_come) };
+        let state = State { ledger: Ledger::new(root), kept: AllKept::default(), aside, ahead: Ahead::new(results_come) };
         Scan { state: Mutex::new(state), lost_xattrs: Once::new() }
     }
 
@@ -244,7 +209,7 @@ impl Scan {
             if kept.may_be_ahead {
                 state.ahead.sent(hash);
             }
-            state.kept.insert(hash, Box::new(kept));
+            state.kept.insert(hash, kept);
         }
         Ok(())
     }
@@ -254,20 +219,19 @@ impl Scan {
         let mut state = self.lock();
         let state = &mut *state;
         let hash = state.ledger.hash(path);
-        let Some(kept) = state.kept.get_mut(&hash) else { return (None, Vec::new()) };
+        let Some(kept) = state.kept.get_mut(hash) else { return (None, Vec::new()) };
         if let Some(name) = xattr {
-            let xattr = kept.xattrs.iter().find(|xattr| xattr.name == name);
-            let opened = |xattr: &Xattr| Opened::Content(Content::bytes(xattr.value.clone()), Some(xattr.value.len() as u64));
-            return (xattr.map(opened), Vec::new());
+            let opened = |value: &Bytes| Opened::Content(Content::bytes(value.clone()), Some(value.len() as u64));
+            return (kept.xattr(name).map(opened), Vec::new());
         }
-        let content = || kept.content.clone().map(|content| Opened::Content(content, kept.size));
-        let opened = kept.ahead.take().map(Opened::Ahead).or_else(content);
+        let ahead = kept.take_ahead().map(Opened::Ahead);
+        let opened = ahead.or_else(|| kept.content.clone().map(|content| Opened::Content(content, kept.size())));
         if !std::mem::take(&mut kept.may_be_ahead) {
             return (opened, Vec::new());
         }
         for hash in state.ahead.opened(hash) {
-            if let Some(kept) = state.kept.get_mut(&hash) {
-                kept.ahead = None;
+            if let Some(kept) = state.kept.get_mut(hash) {
+                kept.set_ahead(None);
             }
         }
         (opened, state.read_ahead())
@@ -284,23 +248,23 @@ impl Scan {
             if xattr.is_none() {
                 state.ledger.acknowledged(hash);
             }
-            let Some(kept) = state.kept.get_mut(&hash) else { continue };
+            let Some(kept) = state.kept.get_mut(hash) else { continue };
             match xattr {
                 None => {
                     if std::mem::take(&mut kept.may_be_ahead) {
                         state.ahead.passed_over(hash);
                     }
-                    kept.ahead = None;
+                    kept.set_ahead(None);
                     let content = kept.content.take();
                     if let (Some(aside), Some(content)) = (&mut state.aside, &content) {
                         aside.let_go(content);
                     }
                     released.extend(content.filter(Content::runs_code_when_dropped));
                 }
-                Some(name) => kept.xattrs.retain(|xattr| xattr.name != name),
+                Some(name) => kept.remove_xattr(name),
             }
-            if kept.content.is_none() && kept.xattrs.is_empty() {
-                state.kept.remove(&hash);
+            if kept.is_empty() {
+                state.kept.remove(hash);
             }
         }
         released
@@ -313,7 +277,7 @@ impl Scan {
         state.aside = state.aside.take().map(|_| Aside::new());
         state.ahead.clear();
         drop(state);
-        kept.into_values().filter_map(|kept| kept.content).collect()
+        kept.into_contents()
     }
 
     /// A record has attributes, and this generation of the protocol cannot carry them.
