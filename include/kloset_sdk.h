@@ -1378,6 +1378,9 @@ typedef struct kloset_store {
          * it ends before offset. The whole object is offset 0 and length KLOSET_UNKNOWN. KLOSET_NOT_FOUND where there
          * is none.
          *
+         * While the host asks for small parts of a packfile in order, this is called for a larger one, of up to 1 MiB,
+         * and the host's next calls are answered out of it. Where that fails, each part is asked for by itself.
+         *
          * [borrows object until this returns] [thread callback]
          */
         kloset_status (*get)(kloset_call *call,
