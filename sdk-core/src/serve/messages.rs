@@ -108,27 +108,3 @@ impl hyper::body::Body for OneMessage {
         matches!(self, OneMessage::End)
     }
 }
-
-/// A request's body in which a reset by the host is an error. tonic takes it for a regular end of the messages, and an upload that
-/// was cut would look complete.
-pub(crate) struct Requests(Incoming);
-
-impl Requests {
-    pub(crate) fn of(request: http::Request<Incoming>) -> http::Request<Body> {
-        request.map(|body| Body::new(Requests(body)))
-    }
-}
-
-impl hyper::body::Body for Requests {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = Pin::new(&mut self.0).poll_frame(cx);
-        frame.map(|frame| frame.map(|frame| frame.map_err(|error| Status::aborted(error.to_string()))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-}

@@ -13,6 +13,8 @@ mod feed;
 mod front;
 mod generation;
 mod importing;
+#[cfg(test)]
+mod in_pieces;
 mod instance;
 mod life;
 mod messages;

@@ -195,10 +195,9 @@ impl Buf for Come {
 
 #[cfg(test)]
 mod tests {
+    use super::super::in_pieces::{InPieces, framed, now};
     use super::*;
     use crate::ErrorKind;
-    use hyper::body::Frame;
-    use std::task::{Context, Poll};
 
     #[derive(Clone, PartialEq, Message)]
     struct Flat {
@@ -228,34 +227,8 @@ mod tests {
         const CHUNK: &'static [u32] = &[7, 2];
     }
 
-    /// A body that comes in these pieces, and then breaks or ends.
-    struct InPieces(VecDeque<Bytes>, Option<&'static str>);
-
-    impl Body for InPieces {
-        type Data = Bytes;
-        type Error = &'static str;
-
-        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
-            let piece = self.0.pop_front();
-            Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))).or_else(|| self.1.take().map(Err)))
-        }
-    }
-
-    fn framed(message: &impl Message) -> Vec<u8> {
-        let encoded = message.encode_to_vec();
-        [&[0][..], &(encoded.len() as u32).to_be_bytes(), &encoded].concat()
-    }
-
     fn uploads<M: Upload>(bytes: &[u8], piece: usize, broken: Option<&'static str>) -> Uploads<M, InPieces> {
-        Uploads::new(InPieces(bytes.chunks(piece).map(Bytes::copy_from_slice).collect(), broken))
-    }
-
-    /// What a future gives that never waits.
-    fn now<T>(future: impl Future<Output = T>) -> T {
-        match std::pin::pin!(future).poll(&mut Context::from_waker(std::task::Waker::noop())) {
-            Poll::Ready(value) => value,
-            Poll::Pending => panic!("it waits"),
-        }
+        Uploads::new(InPieces::new(bytes, piece, broken))
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn a_record_costs_few_allocations_and_no_system_call_of_its_own() {
         let counted = Counted::start(Role::Importer, &[("records", "20000")]).await;
         let connector = &counted.connector;
         let scan = || async { assert_eq!(connector.import().await.unwrap().all().await.unwrap().len(), RECORDS + 1) };
-        counted.cost(RECORDS, scan).await.is_within(5.9, 0.5);
+        counted.cost(RECORDS, scan).await.is_within(3.9, 0.5);
     });
 }
 

@@ -1,49 +1,17 @@
 //! What the host says of records: what they kept is let go of, and importers that want to know are told.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 
+use bytes::Bytes;
+use hyper::body::Incoming;
 use tokio::sync::oneshot;
-use tonic::Streaming;
-use tonic::codegen::tokio_stream::Stream;
 
 use super::super::importing::Importing;
+use super::results::{Messages, Said};
 use crate::content::Content;
 use crate::roles::importer::Role;
 use crate::scan::Scan;
 use crate::{Acknowledgement, jobs, log};
-
-/// An `ImportRequest` without what the host only repeats, which is passed over.
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Results {
-    #[prost(message, optional, tag = "1")]
-    result: Option<OneResult>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct OneResult {
-    #[prost(message, optional, tag = "1")]
-    header: Option<Header>,
-    #[prost(string, tag = "2")]
-    error: String,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Header {
-    #[prost(string, tag = "2")]
-    pathname: String,
-    #[prost(bool, tag = "4")]
-    is_xattr: bool,
-    #[prost(string, tag = "5")]
-    xattr_name: String,
-}
-
-impl Header {
-    fn xattr(&self) -> Option<&str> {
-        self.is_xattr.then_some(self.xattr_name.as_str())
-    }
-}
 
 /// What the host says of the records of one scan.
 pub(super) struct Acknowledgements {
@@ -67,30 +35,32 @@ impl Acknowledgements {
     }
 
     /// Takes what the host says until it has no more to say.
-    pub(super) async fn take_all(mut self, mut results: Streaming<Results>, ended: oneshot::Sender<()>) {
-        while let Some(batch) = next_batch(&mut results).await {
-            let headers = batch.iter().filter_map(|result| result.header.as_ref());
-            self.released.extend(self.scan.acknowledged(headers.map(|header| (header.pathname.as_str(), header.xattr()))));
+    pub(super) async fn take_all(mut self, results: Incoming, ended: oneshot::Sender<()>) {
+        let mut messages = Messages::new(results);
+        let mut batch = Vec::new();
+        while messages.next(&mut batch, Self::AT_ONCE).await {
+            let said = batch.iter().filter_map(|message| Said::read(message));
+            self.released.extend(self.scan.acknowledged(said.map(|said| (said.path, said.xattr))));
             if self.released.len() >= Self::RELEASED_AT_ONCE {
                 self.release();
             }
             if let Some(role) = &self.wanted {
-                self.tell(role.clone(), batch).await;
+                self.tell(role.clone(), &batch).await;
             }
+            batch.clear();
         }
         self.release();
         let _ = ended.send(());
     }
 
-    async fn tell(&self, role: Arc<dyn Role>, batch: Vec<OneResult>) {
-        let acknowledgement = |result: OneResult| {
-            let header = result.header?;
-            let error = (!result.error.is_empty()).then_some(result.error);
-            let xattr = header.is_xattr.then_some(header.xattr_name);
-            Some(Acknowledgement { path: header.pathname, xattr, error })
+    async fn tell(&self, role: Arc<dyn Role>, batch: &[Bytes]) {
+        let acknowledgement = |said: Said<'_>| Acknowledgement {
+            path: said.path.to_owned(),
+            xattr: said.xattr.map(str::to_owned),
+            error: (!said.error.is_empty()).then(|| said.error.to_owned()),
         };
-        let acknowledgements = batch.into_iter().filter_map(acknowledgement).collect();
-        if let Err(error) = role.acknowledge(acknowledgements).await {
+        let said = batch.iter().filter_map(|message| Said::read(message));
+        if let Err(error) = role.acknowledge(said.map(acknowledgement).collect()).await {
             self.importing.note(&error);
             log::error(format_args!("acknowledge: {error}"));
         }
@@ -101,23 +71,4 @@ impl Acknowledgements {
             jobs::drop_elsewhere(std::mem::take(&mut self.released));
         }
     }
-}
-
-/// The results that are there, at least one; none at the end, whichever it is.
-async fn next_batch(results: &mut Streaming<Results>) -> Option<Vec<OneResult>> {
-    let mut batch = Vec::new();
-    std::future::poll_fn(|cx| {
-        loop {
-            match Pin::new(&mut *results).poll_next(cx) {
-                Poll::Ready(Some(Ok(message))) => batch.extend(message.result),
-                Poll::Pending if batch.is_empty() => return Poll::Pending,
-                Poll::Ready(_) if batch.is_empty() => return Poll::Ready(None),
-                _ => return Poll::Ready(Some(std::mem::take(&mut batch))),
-            }
-            if batch.len() >= Acknowledgements::AT_ONCE {
-                return Poll::Ready(Some(std::mem::take(&mut batch)));
-            }
-        }
-    })
-    .await
 }

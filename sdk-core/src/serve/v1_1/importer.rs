@@ -2,14 +2,14 @@
 
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
-use tonic::{Status, Streaming};
+use tonic::Status;
 
 use super::super::answer_body::AnswerBody;
 use super::super::chunk_body::ChunkBody;
 use super::super::importing::Importing;
 use super::super::instance::init_status;
-use super::super::messages::{Requests, messages, only_message, unary, unknown};
-use super::acknowledgements::{Acknowledgements, Results};
+use super::super::messages::{only_message, unary, unknown};
+use super::acknowledgements::Acknowledgements;
 use super::encode::ENCODER;
 use super::records::Records;
 use super::wire::importer::*;
@@ -38,7 +38,7 @@ impl Server {
         match method {
             "Init" => unary(request, |request| self.init(request)).await,
             "Ping" => unary(request, |_: PingRequest| self.ping()).await,
-            "Import" => Records::answer(self.import(messages(Requests::of(request).into_body()))),
+            "Import" => Records::answer(self.import(request.into_body())),
             "Open" => ChunkBody::answer(self.open(request).await),
             "Close" => unary(request, |_: CloseRequest| self.close()).await,
             _ => unknown(method),
@@ -60,7 +60,7 @@ impl Server {
         self.importing.ping().await.map(|()| PingResponse {}).map_err(failed)
     }
 
-    fn import(self, results: Streaming<Results>) -> Result<Records, Status> {
+    fn import(self, results: Incoming) -> Result<Records, Status> {
         let begun = self.importing.scan("Import", &ENCODER).map_err(failed)?;
         let (all_acknowledged, acknowledgements_end) = oneshot::channel();
         let acknowledgements = Acknowledgements::new(self.importing, begun.scan, begun.wants_results);

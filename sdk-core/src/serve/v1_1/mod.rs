@@ -6,6 +6,7 @@ mod encode;
 mod exporter;
 mod importer;
 mod records;
+mod results;
 mod store;
 
 use hyper::body::Incoming;
