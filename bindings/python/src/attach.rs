@@ -32,10 +32,12 @@ impl ThreadState {
 impl Drop for ThreadState {
     fn drop(&mut self) {
         // SAFETY: the state is this thread's own, detached, and held once, by `new`. Threads end while `run` waits for them, and
-        // so while the interpreter runs.
+        // so while the interpreter runs. It is not released by `PyGILState_Release`, which takes for an error that the interpreter
+        // finds no state for the thread: with musl the thread's values are gone by now.
         unsafe {
             ffi::PyEval_RestoreThread(self.0);
-            ffi::PyGILState_Release(ffi::PyGILState_STATE::PyGILState_UNLOCKED);
+            ffi::PyThreadState_Clear(self.0);
+            ffi::PyThreadState_Delete(ffi::PyEval_SaveThread());
         }
     }
 }

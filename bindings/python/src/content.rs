@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kloset_sdk::bytes::{Bytes, BytesMut};
 use kloset_sdk::{Content, Error, Fill, Reader, Result, log};
@@ -15,23 +15,53 @@ use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PySlice};
 
 use crate::attach::call;
 use crate::error;
+use crate::file_info::field;
 use crate::glue::glue;
 
 /// How much is asked of the author's code at once, at most.
 const MOST: usize = 1 << 20;
 
-/// What opens a record's content.
+/// Up to this size a copy takes no more memory than holding the object.
+const SMALL: usize = 128;
+
+/// What opens a record's content. It may be kept to the end of the backup: of a file's name only the name is, and the file is opened
+/// without the interpreter.
 pub(crate) fn content(value: &Bound<'_, PyAny>) -> PyResult<Content> {
+    let py = value.py();
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(Content::bytes(lent(bytes)));
+    }
+    let glue = glue(py)?;
+    if value.is_instance(glue.file_slice.bind(py))? {
+        let path: PathBuf = field(value, intern!(py, "path"))?;
+        let offset: u64 = field(value, intern!(py, "offset"))?;
+        let length: Option<u64> = field(value, intern!(py, "length"))?;
+        return Ok(match (offset, length) {
+            (0, None) => Content::path(path),
+            _ => Content::open(move || from_path(&path, offset, length)),
+        });
+    }
+    if value.is_instance(glue.path.bind(py))? {
+        return Ok(Content::path(value.extract::<PathBuf>()?));
     }
     let kept = value.clone().unbind();
     Ok(Content::open(move || call(|py| reader(kept.bind(py)))))
 }
 
-/// Bytes of the author's, without a copy.
+/// Bytes of the author's, without a copy where they are many.
 fn lent(bytes: &Bound<'_, PyBytes>) -> Bytes {
-    Bytes::from_owner(PyBackedBytes::from(bytes.clone()))
+    match bytes.as_bytes() {
+        small if small.len() <= SMALL => Bytes::copy_from_slice(small),
+        _ => Bytes::from_owner(PyBackedBytes::from(bytes.clone())),
+    }
+}
+
+/// A file on disk, or a part of it.
+fn from_path(path: &Path, offset: u64, length: Option<u64>) -> Result<Reader> {
+    match (offset, length) {
+        (0, None) => Reader::from_path(path),
+        _ => Reader::from_path_range(path, offset, length.unwrap_or(u64::MAX)),
+    }
 }
 
 /// What a content is read from, whatever the author gave.
@@ -46,10 +76,7 @@ pub(crate) fn reader(value: &Bound<'_, PyAny>) -> PyResult<Reader> {
         "bytes" => Ok(Reader::from_bytes(lent(what.cast::<PyBytes>()?))),
         "path" => {
             let (path, offset, length): (PathBuf, u64, Option<u64>) = what.extract()?;
-            match (offset, length) {
-                (0, None) => Reader::from_path(path),
-                (offset, length) => Reader::from_path_range(path, offset, length.unwrap_or(u64::MAX)),
-            }
+            from_path(&path, offset, length)
         }
         "descriptor" => {
             let (descriptor, offset): (i32, u64) = what.extract()?;

@@ -24,7 +24,7 @@ pub(crate) fn from_python(record: &Bound<'_, PyAny>) -> PyResult<Record> {
     if !xattrs.is_none() {
         for item in xattrs.call_method0(intern!(py, "items"))?.try_iter()? {
             let (name, value): (String, PyBackedBytes) = item?.extract()?;
-            made.xattrs.push(Xattr { name, value: Bytes::from_owner(value) });
+            made.xattrs.push(Xattr { name, value: Bytes::copy_from_slice(&value) });
         }
     }
     Ok(made)

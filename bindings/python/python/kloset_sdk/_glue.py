@@ -6,11 +6,12 @@ import os
 import sys
 import traceback
 from collections.abc import AsyncIterable, Awaitable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from . import _loop, _native, errors
 from .config import Config
-from .content import close_content, open_content
+from .content import FileSlice, close_content, open_content
 from .exporter import Exporter
 from .importer import Found, Importer
 from .location import Flags
@@ -20,7 +21,9 @@ from .store import Object, Range, Resource, Store
 
 __all__ = [
     "FileInfo",
+    "FileSlice",
     "Object",
+    "Path",
     "Range",
     "Record",
     "Resource",
