@@ -360,7 +360,7 @@ impl Link {
             return (ErrorKind::Gone, "the connector is gone".to_owned());
         }
         if let Some(text) = self.0.heard.garbage() {
-            return (ErrorKind::Broken, printed(&text));
+            return not_the_protocol(&text);
         }
         let Some(mut exit) = self.0.exit.clone() else {
             let cause = broke.borrow().clone().filter(|text| !text.is_empty()).unwrap_or(cause);
@@ -383,10 +383,11 @@ impl Link {
 
     fn silent(&self, call: &'static str, patience: Duration) -> Error {
         self.0.lost.store(true, Ordering::Relaxed);
-        match self.0.heard.garbage() {
-            Some(text) => Error::new(ErrorKind::Broken, &self.0.name, call, printed(&text)),
-            None => Error::new(ErrorKind::Silent, &self.0.name, call, format!("no answer within {}", seconds(patience))),
-        }
+        let (kind, text) = match self.0.heard.garbage() {
+            Some(text) => not_the_protocol(&text),
+            None => (ErrorKind::Silent, format!("no answer within {}", seconds(patience))),
+        };
+        Error::new(kind, &self.0.name, call, text)
     }
 }
 
@@ -409,8 +410,12 @@ fn answered(status: &Status) -> String {
     }
 }
 
-fn printed(text: &str) -> String {
-    format!("the connector printed to its standard output, which belongs to the protocol: {text:?}")
+/// What is wrong where a connector began with something else than the protocol.
+fn not_the_protocol(text: &str) -> (ErrorKind, String) {
+    if text == connection::PREFACE {
+        return (ErrorKind::Wrong, "what is said to it comes back on its standard output: this is no connector".to_owned());
+    }
+    (ErrorKind::Broken, format!("the connector printed to its standard output, which belongs to the protocol: {text:?}"))
 }
 
 fn seconds(time: Duration) -> String {

@@ -59,6 +59,29 @@ fn what_cannot_be_begun_is_one_line_and_exit_code_2() {
 }
 
 #[test]
+fn what_a_program_that_ends_at_once_wrote_stands_before_the_line_that_tells_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ends = script(folder.path(), "ends", "#!/bin/sh\necho no coffee for an $1 >&2\nexit 3\n", 0o755);
+    let Some(said) = check(&[&ends]) else { return };
+    let line = "kloset-sdk: ends importer: Init: the process ended before this was done, with exit code 3; \
+                see above what it wrote to standard error, or run it by hand";
+    assert_eq!((said.code, said.out.as_str(), said.err), (2, "", format!("no coffee for an importer\n{line}\n")));
+}
+
+#[test]
+fn a_role_that_is_not_tried_is_told_with_the_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text =
+        format!("#!/bin/sh\ncase $1 in exporter) exit 3;; store) exec '{FAULTY}' importer;; esac\nexec '{FAULTY}' \"$@\"\n");
+    let some = script(folder.path(), "some", &text, 0o755);
+    let Some(said) = check(&["--only", "init/root", &some]) else { return };
+    let lines = "kloset-sdk: note: not tried as exporter: the process ended before this was done, with exit code 3\n\
+                 kloset-sdk: note: not tried as store: it does not serve as that\n";
+    assert_eq!((said.code, said.err.as_str()), (0, lines), "{}", said.out);
+    assert!(said.out.starts_with("ok    init/root (importer): "), "{}", said.out);
+}
+
+#[test]
 fn roles_are_found_and_lines_a_summary_and_exit_code_0_tell_that_all_is_well() {
     let Some(said) = check(&["--only", "init/root", "--only", "list-nothing", FAULTY]) else { return };
     let lines: Vec<_> = said.out.lines().collect();
