@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::mem;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -452,6 +453,9 @@ async fn hand_on(mut from: impl AsyncRead + Unpin, line: Arc<dyn Fn(&str) + Send
 }
 
 fn not_reached(socket: &Path, error: &io::Error) -> String {
+    if is_no_socket(socket) {
+        return format!("cannot be reached: {} is no socket", socket.display());
+    }
     let start = format!("start the connector first, with PLAKAR_PLUGIN_LISTEN=unix://{}", socket.display());
     match error.kind() {
         io::ErrorKind::NotFound => format!("cannot be reached: there is no socket {}; {start}", socket.display()),
@@ -461,6 +465,11 @@ fn not_reached(socket: &Path, error: &io::Error) -> String {
         ),
         _ => format!("cannot be reached: {}: {}", socket.display(), crate::Error::from(io::Error::from(error.kind()))),
     }
+}
+
+/// Whether something else is there: nobody will ever listen on it.
+pub(super) fn is_no_socket(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.file_type().is_socket())
 }
 
 pub(super) fn not_started(program: &str, error: &io::Error) -> String {

@@ -43,6 +43,7 @@ fn what_cannot_be_begun_is_one_line_and_exit_code_2() {
     let chatty = script(folder.path(), "chatty", "#!/bin/sh\necho hello, world\nexec cat 3>&1 >/dev/null\n", 0o755);
     let missing = folder.path().join("missing").display().to_string();
     let folder_itself = folder.path().display().to_string();
+    let nowhere = folder.path().join("no/check.xml").display().to_string();
     for (arguments, wanted) in [
         (vec![missing.as_str()], "missing; correct the path, or build the connector"),
         (vec![&locked], "may not be run; chmod +x"),
@@ -51,6 +52,7 @@ fn what_cannot_be_begun_is_one_line_and_exit_code_2() {
         (vec!["--timeout", "120", &chatty, "importer"], "printed to its standard output"),
         (vec!["--only", "nonsense", FAULTY], "there is no check \"nonsense\"; kloset-sdk check --table shows them all"),
         (vec!["--role", "store", FAULTY, "importer"], "does not serve as store"),
+        (vec!["--junit", &nowhere, FAULTY], "check.xml cannot be written: No such file or directory"),
     ] {
         let Some(said) = check(&arguments) else { return };
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{arguments:?}: {}", said.err);

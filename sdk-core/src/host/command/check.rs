@@ -1,7 +1,9 @@
 //! `check`: whether a connector does what Plakar needs.
 
+use std::fs::File;
+use std::io::{self, Write};
 use std::mem;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use clap::Args;
@@ -119,6 +121,12 @@ pub(super) async fn run(arguments: &Arguments, asked: &Check, output: &Arc<Outpu
         return Err(wrong(format!("there is no check {text:?}; kloset-sdk check --table shows them all")));
     }
     let setups = setups(arguments, asked, output).await?;
+    // Should it not be writable, that is told before minutes are spent.
+    let junit = asked.junit.as_ref().map(|path| match File::create(path) {
+        Ok(file) => Ok((path, file)),
+        Err(error) => Err(Stop::not_started(cannot("written", path, error))),
+    });
+    let mut junit = junit.transpose()?;
     let mut all: Vec<Ran> = Vec::new();
     for setup in &setups {
         let tell = |ran: &Ran| match &ran.found {
@@ -128,9 +136,6 @@ pub(super) async fn run(arguments: &Arguments, asked: &Check, output: &Arc<Outpu
             _ => {}
         };
         all.extend(check::run(setup, &selection, tell).await);
-    }
-    if let Some(file) = &asked.junit {
-        std::fs::write(file, check::junit(&all)).map_err(|error| Stop::from(cannot("written", file, &error)))?;
     }
     let failed = all.iter().filter(|ran| matches!(ran.found, Found::Failed { .. })).count();
     if asked.json {
@@ -144,6 +149,9 @@ pub(super) async fn run(arguments: &Arguments, asked: &Check, output: &Arc<Outpu
     }
     if failed > 0 {
         output.count_error();
+    }
+    if let Some((path, file)) = &mut junit {
+        file.write_all(check::junit(&all).as_bytes()).map_err(|error| cannot("written", path, error))?;
     }
     Ok(())
 }
@@ -159,7 +167,7 @@ async fn setups(arguments: &Arguments, asked: &Check, output: &Output) -> Result
         (asked, _) => asked.to_vec(),
     };
     let expectations = asked.expect.as_ref().map(|file| -> Result<_, Stop> {
-        let text = std::fs::read_to_string(file).map_err(|error| Stop::not_started(cannot("read", file, &error)))?;
+        let text = std::fs::read_to_string(file).map_err(|error| Stop::not_started(cannot("read", file, error)))?;
         let read = Expectations::read(&text).map_err(|error| wrong(format!("{}: {}", file.display(), error.text())))?;
         Ok(Arc::new(read))
     });
@@ -224,6 +232,6 @@ fn wrong(text: String) -> Stop {
     Stop::not_started(Error::local(text))
 }
 
-fn cannot(what: &str, file: &std::path::Path, error: &std::io::Error) -> Error {
-    Error::local(format!("{} cannot be {what}: {error}", file.display()))
+fn cannot(what: &str, file: &Path, error: io::Error) -> Error {
+    Error::local(format!("{} cannot be {what}: {}", file.display(), crate::Error::from(error).message()))
 }
