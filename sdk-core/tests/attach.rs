@@ -106,6 +106,20 @@ fn a_socket_at_which_nobody_listens_is_told_with_what_to_do() {
 }
 
 #[test]
+fn what_is_no_socket_is_told_and_not_waited_for() {
+    let folder = Folder::new();
+    let file = folder.path("file");
+    fs::write(&file, "x").unwrap();
+    let ran = run(&["ls", "--socket", &file, "try:///x"]);
+    assert_eq!((ran.code, ran.err), (2, format!("kloset-sdk: file: cannot be reached: {file} is no socket\n")));
+    let mut relay = Command::new(COMMAND).args(["relay", &file]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    relay.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!((relay.wait().unwrap().code(), said), (Some(2), format!("kloset-sdk: {file}: it is no socket\n")));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "x");
+}
+
+#[test]
 fn a_connector_that_dies_at_its_socket_is_told() {
     let folder = Folder::new();
     let socket = folder.path("s");

@@ -546,12 +546,13 @@ fn a_program_that_ends_at_once_is_told_with_how_it_ended() {
     for (command, how) in [("sh -c 'exit 3'", "exit code 3"), ("sh -c 'kill -SEGV $$'", "signal 11 (SIGSEGV)")] {
         let said = no_connector(command, &[]);
         let text = format!(
-            ": Init: the process ended before this was done, with {how}; see above what it wrote to standard error, or run it by hand\n"
+            ": Init: the process ended before this was done, with {how}; it wrote nothing to standard error: run it by hand\n"
         );
         assert!(said.ends_with(&text), "{said}");
     }
     let said = no_connector("sh -c 'echo I need coffee >&2; exit 1'", &[]);
     assert!(said.starts_with("I need coffee\nkloset-sdk: "), "{said}");
+    assert!(said.ends_with("with exit code 1; see above what it wrote to standard error, or run it by hand\n"), "{said}");
 }
 
 #[test]
@@ -562,6 +563,12 @@ fn a_program_that_prints_to_standard_output_is_told_with_what_it_printed() {
                     let it print to standard error instead\n";
         assert!(said.ends_with(text), "{said}");
     }
+}
+
+#[test]
+fn a_program_that_gives_back_what_is_said_to_it_is_told_to_be_no_connector() {
+    let why = "Init: what is said to it comes back on its standard output: this is no connector\n";
+    assert_eq!(no_connector("cat", &[]), format!("kloset-sdk: cat: {why}"));
 }
 
 #[test]

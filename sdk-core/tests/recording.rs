@@ -251,6 +251,7 @@ fn what_cannot_be_recorded_played_or_shown_is_one_line() {
         folder.path(name)
     };
     let (text, empty, gzip) = (file("text", b"hello\n"), file("empty", b""), file("x.gz", b"\x1f\x8b\x08hello"));
+    let binary = file("binary", b"\x7fELF\xff\xfe\n");
     let (missing, plain) = (folder.path("missing"), file("plain", b""));
     let out = folder.path("out.jsonl");
     let nowhere = folder.path("no/such/folder");
@@ -263,6 +264,14 @@ fn what_cannot_be_recorded_played_or_shown_is_one_line() {
                 "{text} is no recording: line 1: no JSON object: expected value at line 1 column 1; kloset-sdk record writes one"
             ),
         ),
+        (
+            &["show", &binary],
+            2,
+            format!(
+                "{binary} is no recording: line 1: no JSON object: expected value at line 1 column 1; kloset-sdk record writes one"
+            ),
+        ),
+        (&["record", "/tmp", "--", "cat"], 2, "the recording /tmp: is a directory".into()),
         (&["show", &empty], 2, format!("{empty} is no recording: it is empty; kloset-sdk record writes one")),
         (&["replay", &gzip, "--", "x"], 2, format!("the recording {gzip}: unexpected end of file")),
         (

@@ -27,6 +27,9 @@ const CONNECTION_WINDOW: u32 = 1 << 30;
 /// grpc-go.
 const HEADERS: u32 = 16 << 20;
 
+/// The line with which this side begins.
+pub(super) const PREFACE: &str = "PRI * HTTP/2.0";
+
 /// Where requests go: what a generated client needs, and no more.
 #[derive(Clone)]
 pub(super) struct Channel(http2::SendRequest<Body>);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::mem;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -360,7 +361,7 @@ impl Link {
             return (ErrorKind::Gone, "the connector is gone".to_owned());
         }
         if let Some(text) = self.0.heard.garbage() {
-            return (ErrorKind::Broken, printed(&text));
+            return not_the_protocol(&text);
         }
         let Some(mut exit) = self.0.exit.clone() else {
             let cause = broke.borrow().clone().filter(|text| !text.is_empty()).unwrap_or(cause);
@@ -383,10 +384,11 @@ impl Link {
 
     fn silent(&self, call: &'static str, patience: Duration) -> Error {
         self.0.lost.store(true, Ordering::Relaxed);
-        match self.0.heard.garbage() {
-            Some(text) => Error::new(ErrorKind::Broken, &self.0.name, call, printed(&text)),
-            None => Error::new(ErrorKind::Silent, &self.0.name, call, format!("no answer within {}", seconds(patience))),
-        }
+        let (kind, text) = match self.0.heard.garbage() {
+            Some(text) => not_the_protocol(&text),
+            None => (ErrorKind::Silent, format!("no answer within {}", seconds(patience))),
+        };
+        Error::new(kind, &self.0.name, call, text)
     }
 }
 
@@ -409,8 +411,12 @@ fn answered(status: &Status) -> String {
     }
 }
 
-fn printed(text: &str) -> String {
-    format!("the connector printed to its standard output, which belongs to the protocol: {text:?}")
+/// What is wrong where a connector began with something else than the protocol.
+fn not_the_protocol(text: &str) -> (ErrorKind, String) {
+    if text == connection::PREFACE {
+        return (ErrorKind::Wrong, "what is said to it comes back on its standard output: this is no connector".to_owned());
+    }
+    (ErrorKind::Broken, format!("the connector printed to its standard output, which belongs to the protocol: {text:?}"))
 }
 
 fn seconds(time: Duration) -> String {
@@ -447,6 +453,9 @@ async fn hand_on(mut from: impl AsyncRead + Unpin, line: Arc<dyn Fn(&str) + Send
 }
 
 fn not_reached(socket: &Path, error: &io::Error) -> String {
+    if is_no_socket(socket) {
+        return format!("cannot be reached: {} is no socket", socket.display());
+    }
     let start = format!("start the connector first, with PLAKAR_PLUGIN_LISTEN=unix://{}", socket.display());
     match error.kind() {
         io::ErrorKind::NotFound => format!("cannot be reached: there is no socket {}; {start}", socket.display()),
@@ -456,6 +465,11 @@ fn not_reached(socket: &Path, error: &io::Error) -> String {
         ),
         _ => format!("cannot be reached: {}: {}", socket.display(), crate::Error::from(io::Error::from(error.kind()))),
     }
+}
+
+/// Whether something else is there: nobody will ever listen on it.
+pub(super) fn is_no_socket(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.file_type().is_socket())
 }
 
 pub(super) fn not_started(program: &str, error: &io::Error) -> String {

@@ -43,6 +43,7 @@ fn what_cannot_be_begun_is_one_line_and_exit_code_2() {
     let chatty = script(folder.path(), "chatty", "#!/bin/sh\necho hello, world\nexec cat 3>&1 >/dev/null\n", 0o755);
     let missing = folder.path().join("missing").display().to_string();
     let folder_itself = folder.path().display().to_string();
+    let nowhere = folder.path().join("no/check.xml").display().to_string();
     for (arguments, wanted) in [
         (vec![missing.as_str()], "missing; correct the path, or build the connector"),
         (vec![&locked], "may not be run; chmod +x"),
@@ -51,11 +52,35 @@ fn what_cannot_be_begun_is_one_line_and_exit_code_2() {
         (vec!["--timeout", "120", &chatty, "importer"], "printed to its standard output"),
         (vec!["--only", "nonsense", FAULTY], "there is no check \"nonsense\"; kloset-sdk check --table shows them all"),
         (vec!["--role", "store", FAULTY, "importer"], "does not serve as store"),
+        (vec!["--junit", &nowhere, FAULTY], "check.xml cannot be written: No such file or directory"),
     ] {
         let Some(said) = check(&arguments) else { return };
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{arguments:?}: {}", said.err);
         assert!(said.err.contains(wanted) && said.err.lines().count() == 1, "{arguments:?}: {}", said.err);
     }
+}
+
+#[test]
+fn what_a_program_that_ends_at_once_wrote_stands_before_the_line_that_tells_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ends = script(folder.path(), "ends", "#!/bin/sh\necho no coffee for an $1 >&2\nexit 3\n", 0o755);
+    let Some(said) = check(&[&ends]) else { return };
+    let line = "kloset-sdk: ends importer: Init: the process ended before this was done, with exit code 3; \
+                see above what it wrote to standard error, or run it by hand";
+    assert_eq!((said.code, said.out.as_str(), said.err), (2, "", format!("no coffee for an importer\n{line}\n")));
+}
+
+#[test]
+fn a_role_that_is_not_tried_is_told_with_the_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text =
+        format!("#!/bin/sh\ncase $1 in exporter) exit 3;; store) exec '{FAULTY}' importer;; esac\nexec '{FAULTY}' \"$@\"\n");
+    let some = script(folder.path(), "some", &text, 0o755);
+    let Some(said) = check(&["--only", "init/root", &some]) else { return };
+    let lines = "kloset-sdk: note: not tried as exporter: the process ended before this was done, with exit code 3\n\
+                 kloset-sdk: note: not tried as store: it does not serve as that\n";
+    assert_eq!((said.code, said.err.as_str()), (0, lines), "{}", said.out);
+    assert!(said.out.starts_with("ok    init/root (importer): "), "{}", said.out);
 }
 
 #[test]

@@ -110,8 +110,9 @@ async fn one(check: &Check, setup: &Setup) -> Found {
     }
 }
 
-/// Whether the executable holds the setup's role; an error where it cannot be asked.
-pub async fn probe(setup: &Setup) -> Result<bool, Error> {
+/// Whether the executable holds the setup's role; an error where it cannot be asked. What it writes to standard error goes to
+/// `stderr`.
+pub async fn probe(setup: &Setup, stderr: Stderr) -> Result<bool, Error> {
     let How::Process(command) = &setup.how else { return Ok(true) };
     let bench = Bench::new(setup, "probe").map_err(|error| Error::local(format!("there is no folder to try it in: {error}")))?;
     let location = bench.location().map_err(|_| Error::local("there is no location to try it at"))?;
@@ -119,7 +120,7 @@ pub async fn probe(setup: &Setup) -> Result<bool, Error> {
     if setup.names_role {
         command.arguments.push(setup.role.name().to_owned());
     }
-    let launch = launch(setup, command, &location);
+    let launch = launch(setup, command, &location, stderr);
     let started = match setup.role {
         Role::Importer => Importer::start(&launch).await.map(drop),
         Role::Exporter => Exporter::start(&launch).await.map(drop),
@@ -134,7 +135,7 @@ pub async fn probe(setup: &Setup) -> Result<bool, Error> {
     }
 }
 
-fn launch(setup: &Setup, command: CommandLine, location: &str) -> Launch {
+fn launch(setup: &Setup, command: CommandLine, location: &str, stderr: Stderr) -> Launch {
     let mut launch = Launch::new(command, location);
     for (name, value) in &setup.options {
         launch.option(name, value);
@@ -142,7 +143,7 @@ fn launch(setup: &Setup, command: CommandLine, location: &str) -> Launch {
     (launch.generation, launch.names_generation) = (setup.generation, setup.names_generation);
     launch.protocol = setup.proto().to_owned();
     (launch.first_answer, launch.grace) = (setup.patience, setup.grace);
-    launch.stderr = Stderr::Lines(std::sync::Arc::new(|_| {}));
+    launch.stderr = stderr;
     launch
 }
 

@@ -1,7 +1,10 @@
 //! `check`: whether a connector does what Plakar needs.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::fs::File;
+use std::io::{self, Write};
+use std::mem;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use clap::Args;
 use serde_json::json;
@@ -10,7 +13,7 @@ use super::Stop;
 use super::arguments::{Arguments, key_and_value};
 use super::output::Output;
 use crate::host::check::{self, Expectations, Found, How, Place, Ran, Role, Selection, Setup};
-use crate::host::{CommandLine, Error, ErrorKind};
+use crate::host::{CommandLine, Error, ErrorKind, Stderr};
 
 const HELP: &str = "\
 Examples:
@@ -117,7 +120,13 @@ pub(super) async fn run(arguments: &Arguments, asked: &Check, output: &Arc<Outpu
     if let Some(text) = selection.unknown().first() {
         return Err(wrong(format!("there is no check {text:?}; kloset-sdk check --table shows them all")));
     }
-    let setups = setups(arguments, asked).await?;
+    let setups = setups(arguments, asked, output).await?;
+    // Should it not be writable, that is told before minutes are spent.
+    let junit = asked.junit.as_ref().map(|path| match File::create(path) {
+        Ok(file) => Ok((path, file)),
+        Err(error) => Err(Stop::not_started(cannot("written", path, error))),
+    });
+    let mut junit = junit.transpose()?;
     let mut all: Vec<Ran> = Vec::new();
     for setup in &setups {
         let tell = |ran: &Ran| match &ran.found {
@@ -127,9 +136,6 @@ pub(super) async fn run(arguments: &Arguments, asked: &Check, output: &Arc<Outpu
             _ => {}
         };
         all.extend(check::run(setup, &selection, tell).await);
-    }
-    if let Some(file) = &asked.junit {
-        std::fs::write(file, check::junit(&all)).map_err(|error| Stop::from(cannot("written", file, &error)))?;
     }
     let failed = all.iter().filter(|ran| matches!(ran.found, Found::Failed { .. })).count();
     if asked.json {
@@ -144,11 +150,14 @@ pub(super) async fn run(arguments: &Arguments, asked: &Check, output: &Arc<Outpu
     if failed > 0 {
         output.count_error();
     }
+    if let Some((path, file)) = &mut junit {
+        file.write_all(check::junit(&all).as_bytes()).map_err(|error| cannot("written", path, error))?;
+    }
     Ok(())
 }
 
 /// A setup for each role that is to be tried.
-async fn setups(arguments: &Arguments, asked: &Check) -> Result<Vec<Setup>, Stop> {
+async fn setups(arguments: &Arguments, asked: &Check, output: &Output) -> Result<Vec<Setup>, Stop> {
     let mut words = asked.command.iter().cloned();
     let command = CommandLine { program: words.next().unwrap_or_default(), arguments: words.collect() };
     let named: Vec<Role> = command.arguments.iter().filter_map(|argument| Role::from_name(argument)).collect();
@@ -158,7 +167,7 @@ async fn setups(arguments: &Arguments, asked: &Check) -> Result<Vec<Setup>, Stop
         (asked, _) => asked.to_vec(),
     };
     let expectations = asked.expect.as_ref().map(|file| -> Result<_, Stop> {
-        let text = std::fs::read_to_string(file).map_err(|error| Stop::not_started(cannot("read", file, &error)))?;
+        let text = std::fs::read_to_string(file).map_err(|error| Stop::not_started(cannot("read", file, error)))?;
         let read = Expectations::read(&text).map_err(|error| wrong(format!("{}: {}", file.display(), error.text())))?;
         Ok(Arc::new(read))
     });
@@ -176,29 +185,53 @@ async fn setups(arguments: &Arguments, asked: &Check) -> Result<Vec<Setup>, Stop
         setup.patience = arguments.timeout.unwrap_or(setup.patience);
         setup.grace = arguments.exit_timeout.unwrap_or(setup.grace);
         (setup.seed, setup.many) = (asked.seed, asked.many);
-        match check::probe(&setup).await {
+        let (holds, written) = probe(&setup).await;
+        match holds {
             Ok(true) => held.push(setup),
-            Ok(false) => missing.push((role, None)),
+            Ok(false) => missing.push((*role, None, written)),
             // It may not like to be started in a role that it does not hold.
-            Err(error) if wanted.len() > 1 && error.kind() == ErrorKind::Ended => missing.push((role, Some(error))),
-            Err(error) => return Err(Stop::not_started(error)),
+            Err(error) if wanted.len() > 1 && error.kind() == ErrorKind::Ended => missing.push((*role, Some(error), written)),
+            Err(error) => return Err(not_begun(error, &written, output)),
         }
     }
-    match missing.into_iter().next() {
-        Some((_, Some(error))) if held.is_empty() => Err(Stop::not_started(error)),
-        Some((role, _)) if held.is_empty() || held.len() < wanted.len() && !asked.role.is_empty() => Err(wrong(format!(
-            "{} does not serve as {role} in generation {} of the protocol; name its roles with --role, or another generation with --generation",
-            command.name(),
-            arguments.generation.unwrap_or_default()
-        ))),
-        _ => Ok(held),
+    if held.is_empty() || held.len() < wanted.len() && !asked.role.is_empty() {
+        return Err(match missing.into_iter().next() {
+            Some((_, Some(error), written)) => not_begun(error, &written, output),
+            Some((role, None, _)) => wrong(format!(
+                "{} does not serve as {role} in generation {} of the protocol; name its roles with --role, or another generation with --generation",
+                command.name(),
+                arguments.generation.unwrap_or_default()
+            )),
+            None => unreachable!("a role is held or missing"),
+        });
     }
+    for (role, error, _) in missing {
+        let why = error.map_or_else(|| "it does not serve as that".to_owned(), |error| error.text().to_owned());
+        output.remark(&format!("not tried as {role}: {why}"));
+    }
+    Ok(held)
+}
+
+/// Whether an executable holds a role, and what it wrote to standard error.
+async fn probe(setup: &Setup) -> (Result<bool, Error>, Vec<String>) {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let heard = lines.clone();
+    let stderr = Stderr::Lines(Arc::new(move |line| heard.lock().unwrap_or_else(|e| e.into_inner()).push(line.to_owned())));
+    let holds = check::probe(setup, stderr).await;
+    let written = mem::take(&mut *lines.lock().unwrap_or_else(|e| e.into_inner()));
+    (holds, written)
+}
+
+/// What a connector wrote is of interest where nothing is begun.
+fn not_begun(error: Error, written: &[String], output: &Output) -> Stop {
+    written.iter().for_each(|line| output.note(line));
+    Stop::not_started(error)
 }
 
 fn wrong(text: String) -> Stop {
     Stop::not_started(Error::local(text))
 }
 
-fn cannot(what: &str, file: &std::path::Path, error: &std::io::Error) -> Error {
-    Error::local(format!("{} cannot be {what}: {error}", file.display()))
+fn cannot(what: &str, file: &Path, error: io::Error) -> Error {
+    Error::local(format!("{} cannot be {what}: {}", file.display(), crate::Error::from(error).message()))
 }

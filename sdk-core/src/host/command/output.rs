@@ -1,7 +1,7 @@
 //! Where everything is written: results to standard output, the rest to standard error, a progress bar on a terminal.
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub(super) struct Output {
     line_by_line: bool,
     bar: OnceLock<ProgressBar>,
     errors: AtomicU64,
+    /// A connector has written to its standard error.
+    noted: AtomicBool,
     /// The exit code of a command that cannot write its result any longer.
     given_up: watch::Sender<Option<u8>>,
 }
@@ -42,6 +44,7 @@ impl Output {
             line_by_line: io::stdout().is_terminal(),
             bar: OnceLock::new(),
             errors: AtomicU64::new(0),
+            noted: AtomicBool::new(false),
             given_up: watch::Sender::new(None),
         }
     }
@@ -114,6 +117,7 @@ impl Output {
 
     /// A line of a connector's.
     pub(super) fn note(&self, text: &str) {
+        self.noted.store(true, Ordering::Relaxed);
         self.to_stderr(text);
     }
 
@@ -206,12 +210,17 @@ impl Output {
 
     /// What to do about an error, where its text does not say so.
     fn hint(&self, error: &Error) -> Option<&'static str> {
+        let noted = self.noted.load(Ordering::Relaxed);
         match (error.kind(), error.call()) {
             (ErrorKind::Silent, "Init") => Some("see what it waits for, or give it more time with --timeout"),
-            (ErrorKind::Ended, "Init") if self.names_generation => {
-                Some("see above what it wrote to standard error; if it does not know --protocol, try --no-protocol-argument")
-            }
-            (ErrorKind::Ended, "Init") => Some("see above what it wrote to standard error, or run it by hand"),
+            (ErrorKind::Ended, "Init") => Some(match (noted, self.names_generation) {
+                (true, false) => "see above what it wrote to standard error, or run it by hand",
+                (false, false) => "it wrote nothing to standard error: run it by hand",
+                (true, true) => {
+                    "see above what it wrote to standard error; if it does not know --protocol, try --no-protocol-argument"
+                }
+                (false, true) => "it wrote nothing to standard error; if it does not know --protocol, try --no-protocol-argument",
+            }),
             (ErrorKind::Broken, "Init") => Some("let it print to standard error instead"),
             _ => None,
         }

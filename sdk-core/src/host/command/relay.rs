@@ -19,6 +19,7 @@ use super::Stop;
 use super::interrupt::Interrupts;
 use super::output::Output;
 use crate::host::Error;
+use crate::host::process::is_no_socket;
 
 /// How often it is looked whether the connector listens.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -71,6 +72,9 @@ fn connect(socket: &Path, pieces: &Receiver<Vec<u8>>, output: &Output) -> io::Re
     let mut early = Vec::new();
     let mut told = false;
     loop {
+        if is_no_socket(socket) {
+            return Err(io::Error::other("it is no socket"));
+        }
         match UnixStream::connect(socket) {
             Ok(stream) => return Ok((stream, early)),
             Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused].contains(&error.kind()) => {}

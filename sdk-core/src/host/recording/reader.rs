@@ -74,10 +74,11 @@ impl Recording {
         };
         let mut file = BufReader::new(File::open(path).map_err(wrong)?);
         let gzip = file.fill_buf().map_err(wrong)?.starts_with(&[0x1f, 0x8b]);
-        let mut text = String::new();
-        let read = if gzip { MultiGzDecoder::new(file).read_to_string(&mut text) } else { file.read_to_string(&mut text) };
+        let mut text = Vec::new();
+        let read = if gzip { MultiGzDecoder::new(file).read_to_end(&mut text) } else { file.read_to_end(&mut text) };
         read.map_err(wrong)?;
-        Recording::parse(&text)
+        // It may have been cut inside of a letter, or be no text at all.
+        Recording::parse(&String::from_utf8_lossy(&text))
             .map_err(|text| Error::local(format!("{} is no recording: {text}; kloset-sdk record writes one", path.display())))
     }
 

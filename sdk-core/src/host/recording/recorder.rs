@@ -102,7 +102,8 @@ fn create_new(path: &Path) -> io::Result<(File, PathBuf)> {
             named.set_file_name(name);
         }
         match File::options().write(true).create_new(true).mode(0o600).open(&named) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !named.is_dir() => {}
+            Err(_) if named.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
             Ok(file) => return Ok((file, named)),
         }

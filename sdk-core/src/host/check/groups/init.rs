@@ -11,7 +11,7 @@ use crate::{Flags, Resource, path};
 
 const I: Group = Group::Init;
 const CONSTRUCTOR: &str = "The host's `config check` is Init and nothing else: it must fail on a bad configuration.";
-const BROKEN: &str = "It comes from a broken host or a test: answer with an error, do not die.";
+const BROKEN: &str = "A broken host, or a test, may send it: answer with an error, do not die.";
 
 pub(super) const CHECKS: &[Check] = &[
     Check::new(I, "accepts", "a right configuration is accepted", "Init makes the instance.", "refuses-everything", |bench| {

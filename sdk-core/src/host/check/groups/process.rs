@@ -166,7 +166,7 @@ pub(super) const CHECKS: &[Check] = &[
         P,
         "socket",
         "with PLAKAR_PLUGIN_LISTEN it serves on that socket",
-        "Upstream's container runner names a socket in PLAKAR_PLUGIN_LISTEN=unix:///path, and connects once.",
+        "Plakar's container runner names a socket in PLAKAR_PLUGIN_LISTEN=unix:///path, and connects once.",
         "no-socket",
         |bench| Box::pin(socket(bench)),
     )
@@ -386,11 +386,13 @@ async fn socket(bench: &Bench) -> Outcome {
     let stream = loop {
         match UnixStream::connect(&path).await {
             Ok(stream) => break stream,
-            Err(_) if matches!(child.try_wait(), Ok(Some(_))) => {
-                return Err(failed("it listens on the socket", "the process ended instead"));
-            }
-            Err(error) if Instant::now() > until => return Err(failed("it listens on the socket", error)),
-            Err(_) => sleep(PAUSE).await,
+            Err(error) => match child.try_wait() {
+                Ok(Some(status)) => {
+                    return Err(failed("it listens on the socket", format_args!("the process ended instead ({status})")));
+                }
+                _ if Instant::now() > until => return Err(failed("it listens on the socket", error)),
+                _ => sleep(PAUSE).await,
+            },
         }
     };
     let (output, input) = stream.into_split();

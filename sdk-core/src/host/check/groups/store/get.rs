@@ -133,7 +133,7 @@ async fn parts(store: &Connected, kind: Resource, mac: &[u8], content: &[u8], sp
         let begin = (*offset).min(content.len() as u64) as usize;
         let end = offset.saturating_add((*length).into()).min(content.len() as u64) as usize;
         let came = store.get_all(kind, mac, Some((*offset, *length))).await?;
-        same_bytes(format_args!("{length} bytes from {offset} on"), &content[begin..end], &came)?;
+        same_bytes(format_args!("the {kind} from byte {offset} on, where {length} are asked for"), &content[begin..end], &came)?;
     }
     Ok(())
 }
@@ -165,7 +165,7 @@ async fn nothing(store: &Connected, mac: &[u8], span: Span) -> Outcome {
     if let Ok(came) = &came {
         must(
             came.is_empty(),
-            format_args!("nothing of {} bytes from {} on", span.1, span.0),
+            format_args!("nothing from byte {} on, where {} are asked for", span.0, span.1),
             format_args!("{} bytes", came.len()),
         )?;
     }

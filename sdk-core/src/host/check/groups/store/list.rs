@@ -42,10 +42,11 @@ async fn listed(bench: &Bench) -> Outcome {
         expected.extend(before);
         expected.sort();
         let came = ready.connector.macs(*kind).await?;
+        let missing = expected.iter().filter(|mac| !came.contains(mac)).count();
         must(
             came == expected,
-            format_args!("{} of kind {kind}", expected.len()),
-            format_args!("{} that are not the same", came.len()),
+            format_args!("the listing of {kind}s holds the {} MACs that were put, once each", expected.len()),
+            format_args!("it holds {}, and {missing} of those that were put are missing", came.len()),
         )?;
     }
     Ok(())
@@ -64,7 +65,7 @@ async fn list_nothing(bench: &Bench) -> Outcome {
     let ready = bench.ready().await?;
     for kind in ready.connector.kinds() {
         let came = ready.connector.macs(*kind).await?.len();
-        same(format_args!("how many of kind {kind}"), &0, &came)?;
+        same(format_args!("how many {kind}s"), &0, &came)?;
     }
     Ok(())
 }
