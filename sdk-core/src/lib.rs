@@ -64,6 +64,7 @@ mod resource;
 mod roles;
 mod scan;
 mod secrets;
+mod seen;
 mod serve;
 mod source;
 mod store;

@@ -1,7 +1,7 @@
 //! What the library keeps of a running scan: which paths came, which parent directories are missing, and what opens the
 //! contents of records that the host has not acknowledged yet.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, RandomState};
 use std::sync::{Mutex, MutexGuard, Once};
 
@@ -12,22 +12,21 @@ use crate::aside::Aside;
 use crate::content::Content;
 use crate::kept::{AllKept, Identity, Kept};
 use crate::queue::{self, Receiver, Sender};
+use crate::seen::{Hashes, Seen};
 use crate::{Error, ErrorKind, FileInfo, Record, Result, Timestamp, log, path};
 
-/// How many paths are remembered to the end of the scan: about 19 MB of hashes. Beyond it a path that comes twice is only
+/// How many paths are remembered to the end of the scan: up to 19 MB of hashes. Beyond it a path that comes twice is only
 /// noticed while its first record has not been acknowledged.
 const REMEMBERED: usize = 1_800_000;
 
 /// How many missing parent directories are remembered to be made up.
 const MISSING: usize = 100_000;
 
-type Hashes = HashSet<u64, BuildHasherDefault<Identity>>;
-
 /// Notices paths that come twice and parent directories that do not come.
 struct Ledger {
     root: String,
     hasher: RandomState,
-    seen: Hashes,
+    seen: Seen,
     /// Paths beyond the budget, until they are acknowledged.
     unacknowledged: Hashes,
     missing: HashMap<u64, Missing, BuildHasherDefault<Identity>>,
@@ -50,7 +49,7 @@ impl Ledger {
         Ledger {
             root: root.to_owned(),
             hasher: RandomState::new(),
-            seen: Hashes::default(),
+            seen: Seen::default(),
             unacknowledged: Hashes::default(),
             missing: HashMap::default(),
             last_parent: String::new(),
@@ -66,15 +65,15 @@ impl Ledger {
     fn enter(&mut self, record: &Record) -> Result<u64> {
         record.check(&self.root)?;
         let hash = self.hash(&record.path);
-        if self.seen.contains(&hash) || self.unacknowledged.contains(&hash) {
+        let remember = self.seen.len() < self.budget;
+        let is_new = !self.unacknowledged.contains(&hash) && self.seen.enter(&record.path, hash, remember);
+        if !is_new {
             return Err(Error::new(
                 ErrorKind::AlreadyExists,
                 format!("record {:?} was emitted before in this scan", record.path),
             ));
         }
-        if self.seen.len() < self.budget {
-            self.seen.insert(hash);
-        } else {
+        if !remember {
             self.unacknowledged.insert(hash);
         }
         if record.info.is_directory() {
@@ -99,7 +98,7 @@ impl Ledger {
             let mut parent = Some(parent);
             while let Some(path) = parent {
                 let hash = self.hash(path);
-                if self.seen.contains(&hash) || self.missing.contains_key(&hash) || self.missing.len() >= MISSING {
+                if self.seen.has_come(path, hash) || self.missing.contains_key(&hash) || self.missing.len() >= MISSING {
                     break;
                 }
                 self.missing.insert(hash, Missing { path: path.to_owned(), newest: record.info.modified });
