@@ -122,8 +122,8 @@ class Store(ABC):
     def get(self, object: Object, range: Range | None) -> Content | Awaitable[Content]:
         """What an object, or a part of it, is read from; `NotFoundError` where there is none.
 
-        While the host asks for small parts of a packfile in order, this is called for a larger one, of up to 1 MiB, and the host's next
-        calls are answered out of it. Where that fails, each part is asked for by itself.
+        While the host asks for small parts of a packfile in order, this is called for a larger one, of up to 1 MiB, and the
+        host's next calls are answered out of it. Where that fails, each part is asked for by itself.
         """
         raise NotSupportedError("get: not supported by this connector")
 
