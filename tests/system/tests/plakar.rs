@@ -76,7 +76,7 @@ impl Said {
 
     /// What single files came to that did not go well.
     fn errors(&self) -> Vec<&str> {
-        self.stderr.lines().chain(self.stdout.lines()).filter(|line| line.contains("KO")).collect()
+        self.stderr.lines().chain(self.stdout.lines()).filter(|line| line.contains(": KO ")).collect()
     }
 }
 
