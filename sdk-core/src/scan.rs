@@ -163,7 +163,6 @@ pub(crate) struct Scan {
 
 struct State {
     ledger: Ledger,
-    /// In boxes, since a table is up to twice as large as what is in it.
     kept: AllKept,
     /// Where the host says nothing of the contents that it does not open.
     aside: Option<Aside>,
