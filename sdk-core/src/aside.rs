@@ -111,11 +111,12 @@ impl Read for Part {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::Opener;
 
     fn read(content: &Content) -> Vec<u8> {
         match &content.0 {
             Inner::Bytes(bytes) => bytes.to_vec(),
-            Inner::Open(open) => {
+            Inner::Opener(Opener::Open(open)) => {
                 let crate::reader::Inner::Blocking(mut fill) = open().unwrap().0 else { panic!("it reads from a file") };
                 let mut all = bytes::BytesMut::new();
                 while fill.fill(&mut all, 100).unwrap() > 0 {}

@@ -22,6 +22,12 @@ pub struct Content(pub(crate) Inner);
 #[derive(Clone)]
 pub(crate) enum Inner {
     Bytes(Bytes),
+    Opener(Opener),
+}
+
+/// What opens a content that is not in memory.
+#[derive(Clone)]
+pub(crate) enum Opener {
     Path(Arc<Path>),
     Open(Arc<dyn Fn() -> Result<Reader> + Send + Sync>),
     OpenAsync(Arc<dyn Fn() -> BoxFuture<Result<Reader>> + Send + Sync>),
@@ -35,12 +41,12 @@ impl Content {
 
     /// A regular file on disk, opened when the host asks. Symbolic links are not followed at its last part.
     pub fn path(path: impl Into<PathBuf>) -> Self {
-        Content(Inner::Path(path.into().into()))
+        Content(Inner::Opener(Opener::Path(path.into().into())))
     }
 
     /// Whatever `open` returns, run on a thread that may block.
     pub fn open(open: impl Fn() -> Result<Reader> + Send + Sync + 'static) -> Self {
-        Content(Inner::Open(Arc::new(open)))
+        Content(Inner::Opener(Opener::Open(Arc::new(open))))
     }
 
     /// Whatever the future returns that `open` makes.
@@ -48,12 +54,12 @@ impl Content {
     where
         F: Future<Output = Result<Reader>> + Send + 'static,
     {
-        Content(Inner::OpenAsync(Arc::new(move || Box::pin(open()))))
+        Content(Inner::Opener(Opener::OpenAsync(Arc::new(move || Box::pin(open())))))
     }
 
     /// Whether dropping it may run the author's code.
     pub(crate) fn runs_code_when_dropped(&self) -> bool {
-        matches!(self.0, Inner::Open(_) | Inner::OpenAsync(_))
+        matches!(self.0, Inner::Opener(Opener::Open(_) | Opener::OpenAsync(_)))
     }
 }
 
@@ -61,8 +67,8 @@ impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.0 {
             Inner::Bytes(bytes) => write!(f, "Content({} bytes)", bytes.len()),
-            Inner::Path(path) => write!(f, "Content({})", path.display()),
-            Inner::Open(_) | Inner::OpenAsync(_) => f.write_str("Content(..)"),
+            Inner::Opener(Opener::Path(path)) => write!(f, "Content({})", path.display()),
+            Inner::Opener(_) => f.write_str("Content(..)"),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
-use crate::content::{Content, Inner};
+use crate::content::Opener;
 use crate::queue::Sender;
 use crate::reader::Chunks;
 use crate::{Error, Reader, Result, jobs};
@@ -91,22 +91,21 @@ async fn pump(mut chunks: Chunks, expected: Expected, out: &Sender<Bytes>) -> Re
 }
 
 /// Opens a content and sends everything in it, on a thread where the author's code may run; ends `out` with the result.
-pub(crate) fn content(content: Content, size: Option<u64>, out: Sender<Bytes>) {
+pub(crate) fn content(opener: Opener, size: Option<u64>, out: Sender<Bytes>) {
     let expected = Expected { size, limit: None };
-    match content.0 {
-        Inner::OpenAsync(open) => drop(jobs::asynchronous("open", async move {
+    match opener {
+        Opener::OpenAsync(open) => drop(jobs::asynchronous("open", async move {
             let end = async { asynchronous(open().await?, expected, &out).await };
             let end = jobs::caught_async("open", end).await;
             out.finish(end);
             Ok(())
         })),
-        content => drop(jobs::blocking("open", move || {
+        opener => drop(jobs::blocking("open", move || {
             out.finish(jobs::caught("open", || {
-                let reader = match &content {
-                    Inner::Bytes(bytes) => Reader::from_bytes(bytes.clone()),
-                    Inner::Path(path) => Reader::from_path(&**path)?,
-                    Inner::Open(open) => open()?,
-                    Inner::OpenAsync(_) => unreachable!("handled above"),
+                let reader = match &opener {
+                    Opener::Path(path) => Reader::from_path(&**path)?,
+                    Opener::Open(open) => open()?,
+                    Opener::OpenAsync(_) => unreachable!("handled above"),
                 };
                 blocking(reader, expected, &out)
             }));

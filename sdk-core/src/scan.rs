@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use crate::ahead::Ahead;
 use crate::aside::Aside;
-use crate::content::Content;
-use crate::kept::{AllKept, Identity, Kept};
+use crate::content::{Content, Opener};
+use crate::kept::{AllKept, Identity};
 use crate::queue::{self, Receiver, Sender};
 use crate::seen::{Hashes, Seen};
 use crate::{Error, ErrorKind, FileInfo, Record, Result, Timestamp, log, path};
@@ -142,14 +142,15 @@ impl Ledger {
 
 /// What the host opens.
 pub(crate) enum Opened {
+    Bytes(Bytes),
     /// What opens it, and how large it is said to be.
-    Content(Content, Option<u64>),
+    Opener(Opener, Option<u64>),
     /// What is read of it already.
     Ahead(Receiver<Bytes>),
 }
 
 /// A content that is to be read ahead: what opens it, how large it is said to be, and where it goes.
-pub(crate) type ToRead = (Content, Option<u64>, Sender<Bytes>);
+pub(crate) type ToRead = (Opener, Option<u64>, Sender<Bytes>);
 
 /// A running scan, as its emitters and the server see it: the ledger, and the contents of records that the host has not
 /// acknowledged yet.
@@ -167,16 +168,18 @@ struct State {
     /// Where the host says nothing of the contents that it does not open.
     aside: Option<Aside>,
     ahead: Ahead,
+    /// What is read ahead, under the hash of its path.
+    reading: HashMap<u64, Receiver<Bytes>, BuildHasherDefault<Identity>>,
 }
 
 impl State {
     fn read_ahead(&mut self) -> Vec<ToRead> {
-        let hashes = self.ahead.begin(|hash| self.kept.get(hash).is_some_and(|kept| kept.may_be_ahead));
+        let hashes = self.ahead.begin(|hash| self.kept.may_be_ahead(hash));
         let begin = hashes.into_iter().filter_map(|hash| {
-            let kept = self.kept.get_mut(hash)?;
+            let Some(Opened::Opener(opener, size)) = self.kept.open(hash) else { return None };
             let (sender, receiver) = queue::queue(crate::reader::CHUNK);
-            kept.ahead = Some(receiver);
-            Some((kept.content.clone()?, kept.size(), sender))
+            self.reading.insert(hash, receiver);
+            Some((opener, size, sender))
         });
         begin.collect()
     }
@@ -186,7 +189,13 @@ impl Scan {
     /// `results_come`: the host says of each record what became of it, so that its content can go.
     pub(crate) fn new(root: &str, results_come: bool) -> Self {
         let aside = (!results_come).then(Aside::new);
-        let state = State { ledger: Ledger::new(root), kept: AllKept::default(), aside, ahead: Ahead::new(results_come) };
+        let state = State {
+            ledger: Ledger::new(root),
+            kept: AllKept::default(),
+            aside,
+            ahead: Ahead::new(results_come),
+            reading: HashMap::default(),
+        };
         Scan { state: Mutex::new(state), lost_xattrs: Once::new() }
     }
 
@@ -198,17 +207,15 @@ impl Scan {
     pub(crate) fn enter(&self, record: &mut Record) -> Result<()> {
         let mut state = self.lock();
         let hash = state.ledger.enter(record)?;
-        if record.content.is_some() || !record.xattrs.is_empty() {
-            let mut content = record.content.take();
+        if let Some(mut content) = record.content.take() {
             if let Some(aside) = &mut state.aside {
-                content = content.map(|content| aside.keep(content));
+                content = aside.keep(content);
             }
-            let kept = Kept::new(record, content);
-            if kept.may_be_ahead {
+            if state.kept.keep_content(hash, content, record.info.size) {
                 state.ahead.sent(hash);
             }
-            state.kept.insert(hash, kept);
         }
+        state.kept.keep_xattrs(hash, &record.xattrs);
         Ok(())
     }
 
@@ -217,20 +224,16 @@ impl Scan {
         let mut state = self.lock();
         let state = &mut *state;
         let hash = state.ledger.hash(path);
-        let Some(kept) = state.kept.get_mut(hash) else { return (None, Vec::new()) };
         if let Some(name) = xattr {
-            let opened = |value: &Bytes| Opened::Content(Content::bytes(value.clone()), Some(value.len() as u64));
-            return (kept.xattr(name).map(opened), Vec::new());
+            return (state.kept.xattr(hash, name).map(Opened::Bytes), Vec::new());
         }
-        let ahead = kept.ahead.take().map(Opened::Ahead);
-        let opened = ahead.or_else(|| kept.content.clone().map(|content| Opened::Content(content, kept.size())));
-        if !std::mem::take(&mut kept.may_be_ahead) {
+        let ahead = state.reading.remove(&hash).map(Opened::Ahead);
+        let opened = ahead.or_else(|| state.kept.open(hash));
+        if !state.kept.set_opened(hash) {
             return (opened, Vec::new());
         }
         for hash in state.ahead.opened(hash) {
-            if let Some(kept) = state.kept.get_mut(hash) {
-                kept.ahead = None;
-            }
+            state.reading.remove(&hash);
         }
         (opened, state.read_ahead())
     }
@@ -243,27 +246,20 @@ impl Scan {
         let mut released = Vec::new();
         for (path, xattr) in records {
             let hash = state.ledger.hash(path);
-            if xattr.is_none() {
-                state.ledger.acknowledged(hash);
+            if let Some(name) = xattr {
+                state.kept.remove_xattr(hash, name);
+                continue;
             }
-            let Some(kept) = state.kept.get_mut(hash) else { continue };
-            match xattr {
-                None => {
-                    if std::mem::take(&mut kept.may_be_ahead) {
-                        state.ahead.passed_over(hash);
-                    }
-                    kept.ahead = None;
-                    let content = kept.content.take();
-                    if let (Some(aside), Some(content)) = (&mut state.aside, &content) {
-                        aside.let_go(content);
-                    }
-                    released.extend(content.filter(Content::runs_code_when_dropped));
-                }
-                Some(name) => kept.remove_xattr(name),
+            state.ledger.acknowledged(hash);
+            let Some((content, might_be_ahead)) = state.kept.take_content(hash) else { continue };
+            if might_be_ahead {
+                state.ahead.passed_over(hash);
+                state.reading.remove(&hash);
             }
-            if kept.is_empty() {
-                state.kept.remove(hash);
+            if let Some(aside) = &mut state.aside {
+                aside.let_go(&content);
             }
+            released.extend(content.runs_code_when_dropped().then_some(content));
         }
         released
     }
@@ -274,6 +270,7 @@ impl Scan {
         let kept = std::mem::take(&mut state.kept);
         state.aside = state.aside.take().map(|_| Aside::new());
         state.ahead.clear();
+        state.reading.clear();
         drop(state);
         kept.into_contents()
     }
@@ -309,7 +306,8 @@ mod tests {
         scan.enter(&mut record).unwrap();
         assert!(record.content.is_none());
         let size = |path, xattr| match scan.open(path, xattr).0 {
-            Some(Opened::Content(_, size)) => size,
+            Some(Opened::Opener(_, size)) => size,
+            Some(Opened::Bytes(bytes)) => Some(bytes.len() as u64),
             _ => None,
         };
         assert_eq!((size("/a", None), size("/a", Some("user.x"))), (Some(7), Some(3)));

@@ -6,7 +6,6 @@ use bytes::Bytes;
 
 use super::chunk_body::ChunkBody;
 use super::instance::Instance;
-use crate::content::{Content, Inner};
 use crate::emitter::Encoder;
 use crate::roles::importer::{Make, Role};
 use crate::scan::{Opened, Scan};
@@ -129,15 +128,15 @@ impl Importing {
         })?;
         let body = match opened {
             Opened::Ahead(receiver) => self.body(receiver),
-            Opened::Content(Content(Inner::Bytes(bytes)), _) => ChunkBody::of_bytes(bytes),
-            Opened::Content(content, size) => {
+            Opened::Bytes(bytes) => ChunkBody::of_bytes(bytes),
+            Opened::Opener(opener, size) => {
                 let (sender, receiver) = queue::queue(crate::reader::CHUNK);
-                pump::content(content, size, sender);
+                pump::content(opener, size, sender);
                 self.body(receiver)
             }
         };
-        for (content, size, sender) in ahead {
-            pump::content(content, size, sender);
+        for (opener, size, sender) in ahead {
+            pump::content(opener, size, sender);
         }
         Ok(body)
     }
