@@ -1015,8 +1015,8 @@ typedef struct kloset_importer {
         kloset_status (*open_content)(kloset_call *call, void *self, void *content, kloset_reader **reader);
         /*
          * Optional. Called exactly once for each record's content that is not NULL: when the host has dealt with the
-         * record, or when it was refused. Contents are let go of by the hundred, and the last of them when the host
-         * closes the importer.
+         * record, or when it was refused. Contents of small size are let go of by the hundred, one of a mebibyte at
+         * once, and what is left when the host closes the importer.
          *
          * [takes content] [thread callback, within kloset_emit as well]
          */

@@ -95,7 +95,8 @@ pub struct kloset_importer {
         ) -> kloset_status,
     >,
     /// Optional. Called exactly once for each record's content that is not NULL: when the host has dealt with the record, or when
-    /// it was refused. Contents are let go of by the hundred, and the last of them when the host closes the importer.
+    /// it was refused. Contents of small size are let go of by the hundred, one of a mebibyte at once, and
+    /// what is left when the host closes the importer.
     ///
     /// [takes content] [thread callback, within kloset_emit as well]
     pub free_content: Option<unsafe extern "C" fn(self_: *mut c_void, content: *mut c_void)>,

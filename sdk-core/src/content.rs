@@ -11,8 +11,8 @@ use crate::{Reader, Result};
 
 /// What opens the content of a record.
 ///
-/// The library keeps it until the host has acknowledged the record, and drops it then, never on the connection's thread
-/// where dropping may run the author's code. The host may open a content never, once or several times.
+/// The library keeps it until the host has acknowledged the record, and drops it then, contents of small size by the hundred, never
+/// on the connection's thread where dropping may run the author's code. The host may open a content never, once or several times.
 ///
 /// Contents of up to 256 KiB whose size the record says are opened and read ahead, eight at the most, while the host opens
 /// everything that it is sent, in order. Without a size a content is opened only when the host asks for it.

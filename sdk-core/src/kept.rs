@@ -42,6 +42,10 @@ enum What {
 
 const UNKNOWN: u64 = u64::MAX;
 
+fn known(size: u64) -> Option<u64> {
+    (size != UNKNOWN).then_some(size)
+}
+
 /// A content under the hash of its record's path.
 struct Kept {
     hash: u64,
@@ -63,7 +67,7 @@ impl Kept {
     fn opened(&self) -> Opened {
         match &self.what {
             What::Bytes(bytes) => Opened::Bytes(bytes.clone()),
-            What::Opener { opener, size, .. } => Opened::Opener(opener.clone(), (*size != UNKNOWN).then_some(*size)),
+            What::Opener { opener, size, .. } => Opened::Opener(opener.clone(), known(*size)),
         }
     }
 
@@ -71,13 +75,14 @@ impl Kept {
     fn may_be_ahead(&self) -> bool {
         matches!(self.what, What::Opener { may_be_ahead: true, .. })
     }
+}
 
-    fn into_content(self) -> Content {
-        Content(match self.what {
-            What::Bytes(bytes) => Inner::Bytes(bytes),
-            What::Opener { opener, .. } => Inner::Opener(opener),
-        })
-    }
+/// A content that was let go of.
+pub(crate) struct Taken {
+    pub(crate) content: Content,
+    pub(crate) size: Option<u64>,
+    /// It might still have been read ahead.
+    pub(crate) might_be_ahead: bool,
 }
 
 /// All that is kept, each under the hash of its record's path.
@@ -144,13 +149,18 @@ impl AllKept {
         }
     }
 
-    /// Lets go of a content. The second is whether it might still have been read ahead.
-    pub(crate) fn take_content(&mut self, hash: u64) -> Option<(Content, bool)> {
+    /// Lets go of a content.
+    pub(crate) fn take_content(&mut self, hash: u64) -> Option<Taken> {
         let (place, _) = self.places.find_entry(hash, Self::has(&self.contents, hash)).ok()?.remove();
         self.free.push(place);
         let kept = self.contents[place as usize].take()?;
         let might_be_ahead = kept.may_be_ahead();
-        Some((kept.into_content(), might_be_ahead))
+        Some(match kept.what {
+            What::Bytes(bytes) => Taken { size: Some(bytes.len() as u64), content: Content::bytes(bytes), might_be_ahead },
+            What::Opener { opener, size, .. } => {
+                Taken { content: Content(Inner::Opener(opener)), size: known(size), might_be_ahead }
+            }
+        })
     }
 
     /// The value of an attribute.
@@ -170,11 +180,6 @@ impl AllKept {
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.places.is_empty() && self.xattrs.is_empty()
-    }
-
-    /// Every content that is there.
-    pub(crate) fn into_contents(self) -> Vec<Content> {
-        self.contents.into_iter().flatten().map(Kept::into_content).collect()
     }
 }
 
@@ -212,7 +217,7 @@ mod tests {
         let sizes = (985..1000).map(|n| size(&all, n)).collect::<Vec<_>>();
         assert_eq!(sizes, (985..1000).map(|n| (n >= 990).then_some(n)).collect::<Vec<_>>());
         assert!(all.take_content(985).is_none());
-        assert_eq!(all.into_contents().len(), 10);
+        assert_eq!(all.contents.iter().flatten().count(), 10);
     }
 
     #[test]

@@ -13,11 +13,20 @@ use crate::content::{Content, Opener};
 use crate::kept::{AllKept, Identity};
 use crate::queue::{self, Receiver, Sender};
 use crate::seen::{Hashes, Seen};
-use crate::{Error, ErrorKind, FileInfo, Record, Result, Timestamp, log, path};
+use crate::{Error, ErrorKind, FileInfo, Record, Result, Timestamp, jobs, log, path};
 
 /// How many paths are remembered to the end of the scan: up to 19 MB of hashes. Beyond it a path that comes twice is only
 /// noticed while its first record has not been acknowledged.
 const REMEMBERED: usize = 1_800_000;
+
+/// So many small contents are let go of in one go: waking a thread for each would cost more than opening it.
+const RELEASED_AT_ONCE: usize = 256;
+
+/// Contents of so many bytes do not wait for others: what opens them may hold as much memory.
+const RELEASED_BYTES: u64 = 1 << 20;
+
+/// For how many a content counts whose size nobody said.
+const OF_UNKNOWN_SIZE: u64 = RELEASED_BYTES / 16;
 
 /// How many missing parent directories are remembered to be made up.
 const MISSING: usize = 100_000;
@@ -165,6 +174,10 @@ pub(crate) struct Scan {
 struct State {
     ledger: Ledger,
     kept: AllKept,
+    /// Contents that the host has dealt with, and whose dropping runs the author's code.
+    released: Vec<Content>,
+    /// How large these are said to be, all together.
+    released_bytes: u64,
     /// Where the host says nothing of the contents that it does not open.
     aside: Option<Aside>,
     ahead: Ahead,
@@ -173,6 +186,14 @@ struct State {
 }
 
 impl State {
+    fn release(&mut self) {
+        self.released_bytes = 0;
+        let released = std::mem::take(&mut self.released);
+        if !released.is_empty() {
+            jobs::drop_elsewhere(released);
+        }
+    }
+
     fn read_ahead(&mut self) -> Vec<ToRead> {
         let hashes = self.ahead.begin(|hash| self.kept.may_be_ahead(hash));
         let begin = hashes.into_iter().filter_map(|hash| {
@@ -192,6 +213,8 @@ impl Scan {
         let state = State {
             ledger: Ledger::new(root),
             kept: AllKept::default(),
+            released: Vec::new(),
+            released_bytes: 0,
             aside,
             ahead: Ahead::new(results_come),
             reading: HashMap::default(),
@@ -238,12 +261,11 @@ impl Scan {
         (opened, state.read_ahead())
     }
 
-    /// The host has dealt with these, each a path and an attribute's name: lets go of them. What is returned runs the author's code
-    /// when it is dropped.
-    pub(crate) fn acknowledged<'a>(&self, records: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> Vec<Content> {
+    /// The host has dealt with these, each a path and an attribute's name: lets go of them, many in one go, where the author's code may
+    /// run.
+    pub(crate) fn acknowledged<'a>(&self, records: impl Iterator<Item = (&'a str, Option<&'a str>)>) {
         let mut state = self.lock();
         let state = &mut *state;
-        let mut released = Vec::new();
         for (path, xattr) in records {
             let hash = state.ledger.hash(path);
             if let Some(name) = xattr {
@@ -251,28 +273,39 @@ impl Scan {
                 continue;
             }
             state.ledger.acknowledged(hash);
-            let Some((content, might_be_ahead)) = state.kept.take_content(hash) else { continue };
-            if might_be_ahead {
+            let Some(taken) = state.kept.take_content(hash) else { continue };
+            if taken.might_be_ahead {
                 state.ahead.passed_over(hash);
                 state.reading.remove(&hash);
             }
             if let Some(aside) = &mut state.aside {
-                aside.let_go(&content);
+                aside.let_go(&taken.content);
             }
-            released.extend(content.runs_code_when_dropped().then_some(content));
+            if taken.content.runs_code_when_dropped() {
+                state.released.push(taken.content);
+                state.released_bytes += taken.size.unwrap_or(OF_UNKNOWN_SIZE).min(RELEASED_BYTES);
+            }
         }
-        released
+        if state.released.len() >= RELEASED_AT_ONCE || state.released_bytes >= RELEASED_BYTES {
+            state.release();
+        }
     }
 
-    /// Lets go of everything. The caller drops it where the author's code may run.
-    pub(crate) fn release_all(&self) -> Vec<Content> {
+    /// Lets go of what the host has dealt with and waits for others to go with it.
+    pub(crate) fn release(&self) {
+        self.lock().release();
+    }
+
+    /// Lets go of everything, where the author's code may run.
+    pub(crate) fn release_all(&self) {
         let mut state = self.lock();
+        state.release();
         let kept = std::mem::take(&mut state.kept);
         state.aside = state.aside.take().map(|_| Aside::new());
         state.ahead.clear();
         state.reading.clear();
         drop(state);
-        kept.into_contents()
+        jobs::drop_elsewhere(kept);
     }
 
     /// A record has attributes, and this generation of the protocol cannot carry them.
@@ -312,10 +345,29 @@ mod tests {
         };
         assert_eq!((size("/a", None), size("/a", Some("user.x"))), (Some(7), Some(3)));
         assert_eq!((size("/a", Some("user.y")), size("/b", None)), (None, None));
-        assert_eq!(scan.acknowledged([("/a", None)].into_iter()).len(), 1);
+        scan.acknowledged([("/a", None)].into_iter());
+        assert_eq!(scan.lock().released.len(), 1);
         assert_eq!((size("/a", None), size("/a", Some("user.x"))), (None, Some(3)));
-        assert!(scan.acknowledged([("/a", Some("user.x"))].into_iter()).is_empty());
+        scan.acknowledged([("/a", Some("user.x"))].into_iter());
         assert!(scan.lock().kept.is_empty());
+        assert_eq!(scan.lock().released.len(), 1);
+    }
+
+    #[test]
+    fn small_contents_are_let_go_of_together_and_a_large_one_at_once() {
+        let scan = Scan::new("/", true);
+        let let_go = |path: &str, size: Option<u64>| {
+            let mut record = Record::file(path, Content::open(|| Ok(crate::Reader::from_bytes(""))));
+            record.info.size = size;
+            scan.enter(&mut record).unwrap();
+            scan.acknowledged([(path, None)].into_iter());
+            scan.lock().released.len()
+        };
+        assert_eq!((let_go("/a", Some(7)), let_go("/b", Some(7)), let_go("/c", Some(1 << 20))), (1, 2, 0));
+        let most_waiting = |folder, size| (0..1000).map(|n| let_go(&format!("{folder}/{n}"), size)).max();
+        assert_eq!(most_waiting("/small", Some(7)), Some(RELEASED_AT_ONCE - 1));
+        scan.release();
+        assert_eq!(most_waiting("/unknown", None), Some(15));
     }
 
     #[test]

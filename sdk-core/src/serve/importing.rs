@@ -96,7 +96,9 @@ impl Importing {
             }
             slot.replace(running)
         };
-        jobs::drop_elsewhere(before.map(|before| before.scan.release_all()));
+        if let Some(before) = before {
+            before.scan.release_all();
+        }
 
         let wants_results = session.location.flags.contains(Flags::NEED_ACK).then(|| session.role.clone());
         let core = emitter::Core::new(sender.clone(), scan.clone(), encoder, session.no_xattr);
@@ -166,7 +168,7 @@ impl Importing {
     fn let_go(&self) -> Option<Session> {
         if let Some(running) = self.running().take() {
             running.queue.finish(Err(Error::cancelled()));
-            jobs::drop_elsewhere(running.scan.release_all());
+            running.scan.release_all();
         }
         self.0.instance.close()
     }

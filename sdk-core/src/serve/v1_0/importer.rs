@@ -18,7 +18,7 @@ use super::records::Records;
 use super::wire::importer::*;
 use super::{convert, failed};
 use crate::roles::importer::Make;
-use crate::{Flags, jobs, log};
+use crate::{Flags, log};
 
 /// Serves importers.
 #[derive(Clone)]
@@ -86,10 +86,8 @@ impl Server {
     async fn close_reader(&self, request: CloseReaderRequest) -> Result<CloseReaderResponse, Status> {
         let importing = self.instances.get(&request.cookie).map_err(failed)?;
         if let Some(scan) = importing.kept() {
-            let released = scan.acknowledged([(request.pathname.as_str(), None)].into_iter());
-            if !released.is_empty() {
-                jobs::drop_elsewhere(released);
-            }
+            scan.acknowledged([(request.pathname.as_str(), None)].into_iter());
+            scan.release();
         }
         Ok(CloseReaderResponse {})
     }

@@ -8,10 +8,9 @@ use tokio::sync::oneshot;
 
 use super::super::importing::Importing;
 use super::results::{Messages, Said};
-use crate::content::Content;
 use crate::roles::importer::Role;
 use crate::scan::Scan;
-use crate::{Acknowledgement, jobs, log};
+use crate::{Acknowledgement, log};
 
 /// What the host says of the records of one scan.
 pub(super) struct Acknowledgements {
@@ -19,37 +18,29 @@ pub(super) struct Acknowledgements {
     scan: Arc<Scan>,
     /// The importer, if it wants to be told.
     wanted: Option<Arc<dyn Role>>,
-    /// Contents whose dropping runs the author's code, on their way to a thread where that may be.
-    released: Vec<Content>,
 }
 
 impl Acknowledgements {
-    /// So many contents are let go in one go: waking a thread for each would cost more than opening it.
-    const RELEASED_AT_ONCE: usize = 256;
-
     /// So many are taken in one go at the most.
     const AT_ONCE: usize = 1024;
 
     pub(super) fn new(importing: Importing, scan: Arc<Scan>, wanted: Option<Arc<dyn Role>>) -> Self {
-        Acknowledgements { importing, scan, wanted, released: Vec::new() }
+        Acknowledgements { importing, scan, wanted }
     }
 
     /// Takes what the host says until it has no more to say.
-    pub(super) async fn take_all(mut self, results: Incoming, ended: oneshot::Sender<()>) {
+    pub(super) async fn take_all(self, results: Incoming, ended: oneshot::Sender<()>) {
         let mut messages = Messages::new(results);
         let mut batch = Vec::new();
         while messages.next(&mut batch, Self::AT_ONCE).await {
             let said = batch.iter().filter_map(|message| Said::read(message));
-            self.released.extend(self.scan.acknowledged(said.map(|said| (said.path, said.xattr))));
-            if self.released.len() >= Self::RELEASED_AT_ONCE {
-                self.release();
-            }
+            self.scan.acknowledged(said.map(|said| (said.path, said.xattr)));
             if let Some(role) = &self.wanted {
                 self.tell(role.clone(), &batch).await;
             }
             batch.clear();
         }
-        self.release();
+        self.scan.release();
         let _ = ended.send(());
     }
 
@@ -63,12 +54,6 @@ impl Acknowledgements {
         if let Err(error) = role.acknowledge(said.map(acknowledgement).collect()).await {
             self.importing.note(&error);
             log::error(format_args!("acknowledge: {error}"));
-        }
-    }
-
-    fn release(&mut self) {
-        if !self.released.is_empty() {
-            jobs::drop_elsewhere(std::mem::take(&mut self.released));
         }
     }
 }
