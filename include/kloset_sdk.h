@@ -1379,7 +1379,8 @@ typedef struct kloset_store {
          * is none.
          *
          * While the host asks for small parts of a packfile in order, this is called for a larger one, of up to 1 MiB,
-         * and the host's next calls are answered out of it. Where that fails, each part is asked for by itself.
+         * and the host's next calls are answered out of it. In all, at most four times as much is read as the host asks
+         * for. Where a larger part fails, each is asked for by itself.
          *
          * [borrows object until this returns] [thread callback]
          */

@@ -150,7 +150,8 @@ pub struct kloset_store {
     /// offset. The whole object is offset 0 and length KLOSET_UNKNOWN. KLOSET_NOT_FOUND where there is none.
     ///
     /// While the host asks for small parts of a packfile in order, this is called for a larger one, of up to 1 MiB, and the host's next
-    /// calls are answered out of it. Where that fails, each part is asked for by itself.
+    /// calls are answered out of it. In all, at most four times as much is read as the host asks for. Where a larger part fails, each
+    /// is asked for by itself.
     ///
     /// [borrows object until this returns] [thread callback]
     pub get: Option<

@@ -2,7 +2,8 @@
 //!
 //! A restore asks for a few kilobytes of a packfile at a time, each in a call of its own, and mostly in the order in which they lie
 //! there. With a store that is far away each would be a way there and back. While parts come in order, a larger part is therefore
-//! read, a window, as large as what was taken in order so far, and what the host asks for next is answered out of it.
+//! read, a window, as large as what was taken there so far, and what the host asks for next is answered out of it. What lies between
+//! two parts is read along with them, so that windows are read only where that stays a small multiple of what the host asks for.
 
 use std::collections::VecDeque;
 
@@ -19,6 +20,9 @@ const RUN: usize = 4;
 
 /// What the host leaves out between two parts that are in order, at the most.
 const GAP: u64 = 64 << 10;
+
+/// How many times what the host asks for is read at the most.
+const MOST: u64 = 4;
 
 /// The largest window.
 const LARGEST: u64 = 1 << 20;
@@ -42,11 +46,14 @@ pub(crate) struct Parts {
 /// Where the host reads.
 struct Place {
     object: Object,
-    /// Where the last part ended.
+    /// Where the first part began, and the last one ended.
+    begin: u64,
     end: u64,
-    /// How many parts it has asked for in order, and how many bytes they had.
+    /// How many parts it has asked for in order.
     parts: usize,
-    bytes: u64,
+    /// How many bytes it has asked for, in whatever order, and how many were read for that.
+    wanted: u64,
+    read: u64,
 }
 
 struct Window {
@@ -101,7 +108,7 @@ impl Parts {
         if object.kind != Resource::Packfile || !(1..=SMALL).contains(&range.length) || range.offset > u64::MAX - LARGEST {
             return (Answer::Nowhere, None);
         }
-        let in_order = self.follow(object, range);
+        let window = self.follow(object, range);
         if let Some(at) = self.windows.iter().position(|window| window.is_for(object, range))
             && let Some(mut window) = self.windows.remove(at)
         {
@@ -109,11 +116,11 @@ impl Parts {
             self.windows.push_back(window);
             return (answer, None);
         }
-        let Some(bytes) = in_order else { return (Answer::Nowhere, None) };
-        if !self.make_room() {
-            return (Answer::Nowhere, None);
+        let window = window.filter(|_| self.make_room());
+        if let Some(place) = self.places.back_mut() {
+            place.read += u64::from(window.unwrap_or(range.length));
         }
-        let length = bytes.clamp(range.length.into(), LARGEST) as u32;
+        let Some(length) = window else { return (Answer::Nowhere, None) };
         let to_read = ToRead { id: self.windows_begun, object, range: Range { offset: range.offset, length } };
         self.windows_begun += 1;
         let read = State::Reading(Vec::new());
@@ -123,24 +130,18 @@ impl Parts {
         (answer, Some(to_read))
     }
 
-    /// Takes note of where the host reads. Gives how many bytes it has asked for in order, where those were enough parts.
-    fn follow(&mut self, object: Object, range: Range) -> Option<u64> {
+    /// Takes note of where the host reads: that place comes last then. Gives how large a window may begin with this part.
+    fn follow(&mut self, object: Object, range: Range) -> Option<u32> {
         let near = |place: &Place| place.object == object && place.end.abs_diff(range.offset) <= GAP;
         let at = self.places.iter().position(near);
-        let mut place = at.and_then(|at| self.places.remove(at)).unwrap_or(Place { object, end: 0, parts: 0, bytes: 0 });
-        // A host that asks for several at once may swap them.
-        let in_order = range.offset >= place.end;
-        if in_order {
-            place.end = range.offset + u64::from(range.length);
-            place.parts += 1;
-            place.bytes += u64::from(range.length);
-        }
-        let bytes = (in_order && place.parts >= RUN).then_some(place.bytes);
+        let place = at.and_then(|at| self.places.remove(at));
+        let mut place = place.unwrap_or(Place { object, begin: range.offset, end: range.offset, parts: 0, wanted: 0, read: 0 });
+        let window = place.follow(range);
         self.places.push_back(place);
         if self.places.len() > PLACES {
             self.places.pop_front();
         }
-        bytes
+        window
     }
 
     /// Whether one more window may be read; lets go of the one that was used longest ago where need be.
@@ -180,6 +181,23 @@ impl Parts {
             window.stale |= is_it(window.object);
             !(window.stale && matches!(window.read, State::Read(_)))
         });
+    }
+}
+
+impl Place {
+    /// As [`Parts::follow`].
+    fn follow(&mut self, range: Range) -> Option<u32> {
+        self.wanted += u64::from(range.length);
+        // A host that asks for several at once may swap them, and one that looks ahead comes back for what it has passed.
+        if range.offset < self.end {
+            return None;
+        }
+        self.end = range.offset + u64::from(range.length);
+        self.parts += 1;
+        let length = self.wanted.min(LARGEST);
+        // Whatever it leaves out would be in the windows.
+        let read = self.read.max(self.end - self.begin);
+        (self.parts >= RUN && read + length <= MOST * self.wanted).then_some(length as u32)
     }
 }
 
@@ -246,6 +264,37 @@ mod tests {
         (range.offset..range.offset + u64::from(range.length)).map(|at| at as u8).collect()
     }
 
+    /// A host whose windows are read at once: how many calls of the author's code its parts took, and what was read for them.
+    #[derive(Default)]
+    struct Host {
+        parts: Parts,
+        calls: u64,
+        read: u64,
+        wanted: u64,
+    }
+
+    impl Host {
+        fn ask(&mut self, object: Object, part: Range) {
+            self.wanted += u64::from(part.length);
+            match self.parts.ask(object, part) {
+                (_, Some(window)) => {
+                    self.took(window.range);
+                    let waited = self.parts.ended(window.id, Some(content(window.range)));
+                    assert_eq!(waited[0].part.as_ref().unwrap(), &content(part));
+                }
+                (Answer::Here(bytes), None) => assert_eq!(bytes, content(part)),
+                (Answer::Nowhere, None) => self.took(part),
+                (Answer::Reading(_), None) => panic!("windows are read at once"),
+            }
+            assert!(self.read <= MOST * self.wanted, "{} read for {}", self.read, self.wanted);
+        }
+
+        fn took(&mut self, range: Range) {
+            self.calls += 1;
+            self.read += u64::from(range.length);
+        }
+    }
+
     #[test]
     fn parts_in_order_are_answered_out_of_a_window_as_large_as_what_was_taken() {
         let mut parts = Parts::default();
@@ -259,6 +308,64 @@ mod tests {
         // The next one goes past it, and begins a window that is larger.
         let (_, next) = parts.ask(packfile(1), range(6600, 1000));
         assert_eq!(next.unwrap().range, range(6600, 7000));
+    }
+
+    #[test]
+    fn a_host_that_looks_ahead_and_comes_back_is_answered_out_of_windows() {
+        let mut host = Host::default();
+        for n in 0..1000 {
+            host.ask(packfile(1), range((n + 2) * 4300, 190));
+            host.ask(packfile(1), range(n * 4300 + 190, 4110));
+        }
+        assert!(host.calls < 50 && host.read < host.wanted + LARGEST, "{} {}", host.calls, host.read);
+    }
+
+    #[test]
+    fn parts_that_are_far_smaller_than_what_lies_between_them_are_asked_for_one_by_one() {
+        let mut host = Host::default();
+        for n in 0..1000 {
+            host.ask(packfile(1), range(n * (GAP + 4096), 4096));
+        }
+        assert_eq!((host.calls, host.read), (1000, host.wanted));
+    }
+
+    #[test]
+    fn as_much_between_two_parts_as_they_have_is_read_along_with_them() {
+        let mut host = Host::default();
+        for n in 0..1000 {
+            host.ask(packfile(1), range(n * 8192, 4096));
+        }
+        assert!(host.calls < 50, "{}", host.calls);
+    }
+
+    /// [`Host::ask`] looks at the bound after each part.
+    #[test]
+    fn whatever_a_host_asks_for_no_more_than_a_small_multiple_is_read() {
+        let mut state = 1u64;
+        let mut random = |below: u64| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) % below
+        };
+        for _ in 0..100 {
+            let mut host = Host::default();
+            let mut places = vec![0; 1 + random(24) as usize];
+            let (step, length) = (1 + random(3 * GAP), 1 + random(8192));
+            for _ in 0..500 {
+                let n = random(places.len() as u64) as usize;
+                places[n] += random(step);
+                let back = random(1 + places[n].min(step));
+                host.ask(packfile(n as u8 / 2), range(places[n] - back, 1 + random(length) as u32));
+            }
+        }
+    }
+
+    #[test]
+    fn places_that_let_go_of_each_others_windows_do_not_have_them_read_again_and_again() {
+        let mut host = Host::default();
+        for n in 0..500 {
+            (0..12).for_each(|object| host.ask(packfile(object), range(n * 1000, 1000)));
+        }
+        assert!(host.calls < 12 * 250, "{}", host.calls);
     }
 
     #[test]

@@ -60,7 +60,8 @@ pub trait Store: Send + Sync + 'static {
     /// Reads an object, or a part of it; "not found" where there is none. A range may go past the end.
     ///
     /// While the host asks for small parts of a packfile in order, a larger one is read, of up to 1 MiB, and the host's next calls are
-    /// answered out of it without the author's code. Where that fails, each part is asked for by itself.
+    /// answered out of it without the author's code. In all, at most four times as much is read as the host asks for. Where a larger
+    /// part fails, each is asked for by itself.
     fn get(&self, object: Object, range: Option<Range>) -> Result<Reader> {
         let _ = (object, range);
         Err(Error::not_supported("get"))

@@ -123,7 +123,8 @@ class Store(ABC):
         """What an object, or a part of it, is read from; `NotFoundError` where there is none.
 
         While the host asks for small parts of a packfile in order, this is called for a larger one, of up to 1 MiB, and the
-        host's next calls are answered out of it. Where that fails, each part is asked for by itself.
+        host's next calls are answered out of it. In all, at most four times as much is read as the host asks for. Where a
+        larger part fails, each is asked for by itself.
         """
         raise NotSupportedError("get: not supported by this connector")
 
