@@ -138,7 +138,7 @@ impl Storing {
             None => (Answer::Nowhere, None),
         };
         if let Some(window) = window {
-            self.read_ahead(role.clone(), window);
+            self.read_ahead(&role, window);
         }
         let receiver = match answer {
             Answer::Here(part) => return Ok(ChunkBody::of_bytes(part)),
@@ -157,7 +157,8 @@ impl Storing {
     }
 
     /// Begins to read a larger part than the host has asked for. Where that fails, each part that was asked for is read for itself.
-    fn read_ahead(&self, role: Arc<dyn Role>, window: ToRead) {
+    /// The author's store is not kept meanwhile: where the host is gone by then, it would be dropped on this thread.
+    fn read_ahead(&self, role: &Arc<dyn Role>, window: ToRead) {
         let ToRead { id, object, range } = window;
         let (sender, receiver) = queue::queue(crate::reader::CHUNK);
         drop(role.clone().get(object, Some(range), sender));
@@ -176,7 +177,10 @@ impl Storing {
             let waited = storing.parts().ended(id, read.ok());
             for waited in waited {
                 let Some(part) = waited.part else {
-                    drop(role.clone().get(waited.object, Some(waited.range), waited.out));
+                    match storing.role() {
+                        Ok(role) => drop(role.get(waited.object, Some(waited.range), waited.out)),
+                        Err(error) => waited.out.finish(Err(error)),
+                    }
                     continue;
                 };
                 let length = part.len();
@@ -212,4 +216,75 @@ async fn whole(mut receiver: Receiver<Bytes>) -> Result<Bytes> {
         all.extend_from_slice(&more);
     }
     Ok(all.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{self, Sender};
+    use std::sync::{OnceLock, Weak};
+    use std::thread::{self, ThreadId};
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+    use crate::roles::store::Blocking;
+    use crate::{HostOptions, Reader, blocking};
+
+    /// A store that says on which thread it is dropped.
+    struct Author(Sender<ThreadId>);
+
+    impl Drop for Author {
+        fn drop(&mut self) {
+            let _ = self.0.send(thread::current().id());
+        }
+    }
+
+    impl blocking::Store for Author {
+        fn init(_: &Config) -> Result<Self> {
+            Err(Error::not_supported("init"))
+        }
+
+        fn create(&self, _: &[u8]) -> Result<()> {
+            Ok(())
+        }
+
+        fn open(&self) -> Result<Vec<u8>> {
+            Ok(Vec::new())
+        }
+
+        fn get(&self, _: Object, range: Option<Range>) -> Result<Reader> {
+            Ok(Reader::from_bytes(vec![1; range.map_or(0, |range| range.length as usize)]))
+        }
+    }
+
+    #[test]
+    fn a_store_whose_host_leaves_while_parts_are_read_ahead_is_dropped_where_its_calls_run() {
+        let (said, dropped) = mpsc::channel();
+        let held = Arc::new(OnceLock::<Weak<dyn Role>>::new());
+        let holds = held.clone();
+        let make: Make = Arc::new(move |_| {
+            let role: Arc<dyn Role> = Arc::new(Blocking(Author(said.clone())));
+            holds.set(Arc::downgrade(&role)).expect("it is made once");
+            Box::pin(async move { Ok(role) })
+        });
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let storing = Storing::new();
+        let location = [("location".to_owned(), "author:///".to_owned())];
+        let config = Config::new("author", location, HostOptions::default());
+        runtime.block_on(async {
+            storing.start(&make, config).await.unwrap();
+            for n in 0..4 {
+                let part = Range { offset: n * 1000, length: 1000 };
+                drop(storing.get(Object::new(Resource::Packfile, Mac([1; Mac::LEN])), Some(part)).unwrap());
+            }
+            assert_eq!(storing.reading().len(), 1);
+            storing.end().await;
+        });
+        // Until nobody but what reads ahead could hold it.
+        while held.get().unwrap().strong_count() > 1 {
+            thread::yield_now();
+        }
+        drop(runtime);
+        assert_ne!(dropped.recv().unwrap(), thread::current().id());
+    }
 }
