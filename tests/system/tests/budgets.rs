@@ -1,6 +1,6 @@
-//! What the hot paths may cost: allocations, and system calls that read or write. Counts, not times; they fail when somebody makes a
-//! hot path fatter. Each budget is what was counted and less than one allocation more for each thing that moves (a record, a file, a frame
-//! of 16 KiB of a mebibyte), the author's own two of a record included; what comes together in one
+//! What the hot paths may cost: allocations, system calls that read or write, and calls of the store. Counts, not times; they fail
+//! when somebody makes a hot path fatter. Each budget is what was counted and less than one allocation more for each thing that moves
+//! (a record, a file, a part, a frame of 16 KiB of a mebibyte), the author's own two of a record included; what comes together in one
 //! batch differs from run to run. How many reads what comes in takes is the host's doing: it has no budget.
 
 use std::cell::Cell;
@@ -17,6 +17,8 @@ const MIB: usize = 1 << 20;
 struct Cost {
     allocations: f64,
     reads_and_writes: f64,
+    /// Calls of the author's `get`.
+    gets: f64,
 }
 
 impl Cost {
@@ -41,12 +43,13 @@ impl Counted {
         Counted { connector, role, asked: Cell::new(0) }
     }
 
-    async fn counts(&self) -> (u64, u64) {
+    /// Allocations, reads and writes, and calls of the author's `get` so far.
+    async fn counts(&self) -> [u64; 3] {
         self.asked.set(self.asked.get() + 1);
         self.connector.ping(self.role).await.unwrap();
         let line = self.connector.stderr.wait_for(&format!("counted {}: ", self.asked.get())).await;
-        let (allocations, calls) = line.split_once(' ').unwrap();
-        (allocations.parse().unwrap(), calls.parse().unwrap())
+        let counts: Vec<_> = line.split(' ').map(|count| count.parse().unwrap()).collect();
+        counts.try_into().unwrap()
     }
 
     /// What `work` costs, for each of `n`.
@@ -54,8 +57,8 @@ impl Counted {
         let before = self.counts().await;
         work().await;
         let after = self.counts().await;
-        let each = |before: u64, after: u64| (after - before) as f64 / n as f64;
-        Cost { allocations: each(before.0, after.0), reads_and_writes: each(before.1, after.1) }
+        let [allocations, reads_and_writes, gets] = std::array::from_fn(|i| (after[i] - before[i]) as f64 / n as f64);
+        Cost { allocations, reads_and_writes, gets }
     }
 }
 
@@ -96,6 +99,25 @@ fn a_mebibyte_that_goes_out_costs_few_allocations_and_system_calls() {
         let connector = &counted.connector;
         let get = || async { assert_eq!(connector.get([1; 32], Packfile).await.unwrap().len(), 64 * MIB) };
         counted.cost(64, get).await.is_within(40.0, 80.0);
+    });
+}
+
+#[test]
+fn parts_of_a_packfile_in_order_cost_few_calls_of_the_store_and_few_allocations() {
+    run(async {
+        const PARTS: usize = 5000;
+        const PART: usize = 4096;
+        let counted = Counted::start(Role::Store, &[]).await;
+        let connector = &counted.connector;
+        let get = || async {
+            for i in 0..PARTS {
+                let part = connector.get_part([1; 32], Packfile, Some(((i * PART) as u64, PART as u32))).await;
+                assert_eq!(part.unwrap().len(), PART);
+            }
+        };
+        let cost = counted.cost(PARTS, get).await;
+        cost.is_within(14.9, 7.0);
+        assert!(cost.gets * PARTS as f64 <= 30.0, "{cost:?}: 30 calls of the store are the budget for all");
     });
 }
 

@@ -1,5 +1,5 @@
-//! A connector that counts its allocations. With every `Ping` it says on standard error how many there were so far, and how often it
-//! read and wrote. Its content is made up, `size` bytes of it.
+//! A connector that counts its allocations. With every `Ping` it says on standard error how many there were so far, how often it
+//! read and wrote, and how often its store was asked for an object. Its content is made up, `size` bytes of it.
 
 use std::alloc::System;
 use std::process::ExitCode;
@@ -19,6 +19,9 @@ fn main() -> ExitCode {
     Connector::new("counted").blocking_importer::<Counted>().blocking_exporter::<Counted>().blocking_store::<Counted>().main()
 }
 
+/// How often the store was asked for an object, or a part of one.
+static GETS: AtomicU64 = AtomicU64::new(0);
+
 struct Counted {
     records: u64,
     size: usize,
@@ -37,7 +40,8 @@ fn say() -> Result<()> {
     let calls = |name| io.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok()).unwrap_or(0);
     static SAID: AtomicU64 = AtomicU64::new(1);
     let number = SAID.fetch_add(1, Ordering::Relaxed);
-    eprintln!("counted {number}: {} {}", stats.allocations + stats.reallocations, calls("syscr:") + calls("syscw:"));
+    let allocations = stats.allocations + stats.reallocations;
+    eprintln!("counted {number}: {allocations} {} {}", calls("syscr:") + calls("syscw:"), GETS.load(Ordering::Relaxed));
     Ok(())
 }
 
@@ -138,8 +142,9 @@ impl blocking::Store for Counted {
         Ok(())
     }
 
-    fn get(&self, _: Object, _: Option<Range>) -> Result<Reader> {
-        Ok(Reader::from_fill(Bytes(self.size)))
+    fn get(&self, _: Object, range: Option<Range>) -> Result<Reader> {
+        GETS.fetch_add(1, Ordering::Relaxed);
+        Ok(Reader::from_fill(Bytes(range.map_or(self.size, |range| range.length as usize))))
     }
 
     fn delete(&self, _: Object) -> Result<()> {
