@@ -443,3 +443,31 @@ pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: it does not return.
     unsafe { libc::_exit(code) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_made_by_fork_alone_has_the_protocols_descriptors_no_more_and_all_others() {
+        let (protocols, other) = pipe().unwrap();
+        close_in_forked_child(&protocols);
+        let is_open = |fd: &OwnedFd| {
+            // SAFETY: the call only looks at a number.
+            unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFD) != -1 }
+        };
+        // SAFETY: the child only calls what may be called after a fork; nothing there allocates.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            exit_now(i32::from(is_open(&protocols)) + 2 * i32::from(is_open(&other)));
+        }
+        let mut status = 0;
+        // SAFETY: the status is writable.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        assert!(libc::WIFEXITED(status));
+        assert_eq!(libc::WEXITSTATUS(status), 2);
+        assert!(is_open(&protocols));
+        // It stays known as the protocol's: its number must not be given to another one.
+        std::mem::forget(protocols);
+    }
+}

@@ -17,7 +17,7 @@ use tonic::codegen::tokio_stream::Stream;
 use tonic::{Status, Streaming};
 
 use crate::connection::{Channel, Copied, Driver, connect};
-use crate::os;
+use crate::os::{self, Signal};
 use crate::wire::importer::importer_client::ImporterClient;
 use crate::wire::plakar::connectors::{Options, Record, Result as Outcome};
 use crate::wire::plakar::exporter::export_request::Packet;
@@ -193,7 +193,7 @@ impl Connector {
     }
 
     /// Sends it a signal.
-    pub fn signal(&self, signal: i32) {
+    pub fn signal(&self, signal: Signal) {
         os::kill(self.pid(), signal);
     }
 

@@ -1,6 +1,8 @@
 //! A small host to try connectors with as processes: what each call answers is shown as it came, mistakes of the host can be
 //! made on purpose, and what travels can be looked at byte by byte.
 
+#![forbid(unsafe_code)]
+
 pub mod answers;
 pub mod ask;
 pub mod connection;

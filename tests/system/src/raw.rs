@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 
-use crate::{GUARD, os};
+use crate::GUARD;
+use crate::os::{self, Signal};
 
 /// How a process ended.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ pub fn wait(child: &mut Child) -> ExitStatus {
     let guard = thread::spawn(move || {
         let hangs = end.recv_timeout(GUARD) == Err(std::sync::mpsc::RecvTimeoutError::Timeout);
         if hangs {
-            os::kill(pid, libc::SIGKILL);
+            os::kill(pid, Signal::KILL);
         }
         hangs
     });

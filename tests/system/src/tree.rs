@@ -1,9 +1,8 @@
 //! A tree of files with everything that a backup may lose, and what is to be compared of one.
 
 use std::collections::BTreeMap;
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::Path;
@@ -158,9 +157,4 @@ pub fn assert_same(expected: &BTreeMap<OsString, String>, seen: &BTreeMap<OsStri
         }
     }
     assert!(differences.is_empty(), "{what}: {} of {} differ:\n{}", differences.len(), expected.len(), differences.join("\n"));
-}
-
-/// A path as the C library takes it.
-pub(crate) fn c_path(path: &Path) -> io::Result<CString> {
-    Ok(CString::new(path.as_os_str().as_bytes())?)
 }

@@ -7,10 +7,11 @@ use std::os::unix::process::ExitStatusExt;
 use system_tests::answers::{directory, file, symlink, xattr};
 use system_tests::ask::Ask;
 use system_tests::host::{Connector, Role, Start};
+use system_tests::os::{self, Signal};
 use system_tests::wire::plakar::connectors::Record;
 use system_tests::wire::store::StorageResource::{self, Packfile};
 use system_tests::wire::{importer, plakar::exporter, store};
-use system_tests::{connectors, os, run};
+use system_tests::{connectors, run};
 use tempfile::TempDir;
 use tonic::Status;
 
@@ -542,7 +543,7 @@ fn a_panic_of_an_asynchronous_or_a_stepwise_scan_is_its_error_too() {
 #[test]
 fn a_segmentation_fault_or_an_abort_ends_the_process_and_the_call_never_hangs() {
     for (role, point) in POINTS.into_iter().chain(Role::ALL.map(|role| (role, "init"))) {
-        for (what, signal) in [("segfault", libc::SIGSEGV), ("abort", libc::SIGABRT)] {
+        for (what, signal) in [("segfault", Signal::SEGV), ("abort", Signal::ABORT)] {
             run(async {
                 let mut connector = stray(role).await;
                 let does = format!("{what}:{point}");
@@ -551,7 +552,7 @@ fn a_segmentation_fault_or_an_abort_ends_the_process_and_the_call_never_hangs() 
                     "init" => assert!(made.is_err()),
                     _ => assert_ne!(call(&connector, role, point).await, "", "{role}: {what} in {point}"),
                 }
-                assert_eq!(connector.wait().await.signal(), Some(signal), "{role}: {what} in {point}");
+                assert_eq!(connector.wait().await.signal(), Some(signal.as_raw()), "{role}: {what} in {point}");
             });
         }
     }

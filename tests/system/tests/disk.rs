@@ -8,9 +8,10 @@ use std::process::Command;
 use system_tests::answers::{directory, file};
 use system_tests::connectors::{self, Tried};
 use system_tests::host::{Connector, Role, Start};
+use system_tests::os::{self, Signal};
+use system_tests::tree;
 use system_tests::wire::store::StorageResource::{Packfile, State};
 use system_tests::wire::store::{CreateRequest, OpenRequest};
-use system_tests::{os, tree};
 use tempfile::TempDir;
 
 const MIB: usize = 1 << 20;
@@ -207,7 +208,7 @@ fn a_put_whose_process_is_killed_leaves_nothing_that_is_listed_and_can_be_done_a
         while files(folder.path()).iter().map(|(_, size)| size).sum::<u64>() == before.iter().map(|(_, size)| size).sum::<u64>() {
             tokio::task::yield_now().await;
         }
-        process.signal(libc::SIGKILL);
+        process.signal(Signal::KILL);
         process.wait().await;
         put.finish().await.unwrap_err();
 
@@ -233,7 +234,7 @@ fn an_exporter_that_is_killed_leaves_no_half_of_a_file_under_its_name() {
         while files(folder.path()).iter().all(|(_, size)| *size == 0) {
             tokio::task::yield_now().await;
         }
-        process.signal(libc::SIGKILL);
+        process.signal(Signal::KILL);
         process.wait().await;
         assert!(!folder.path().join("half").exists());
     });

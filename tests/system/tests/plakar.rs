@@ -14,7 +14,8 @@ use std::process::{Command, Stdio};
 use std::sync::Once;
 use std::time::Instant;
 
-use system_tests::{GUARD, os, raw, tree};
+use system_tests::os::{self, Signal};
+use system_tests::{GUARD, raw, tree};
 use tempfile::TempDir;
 
 /// The examples: package and protocol.
@@ -263,7 +264,7 @@ impl Drop for Host {
             let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
             let ours = line.windows(home.len()).any(|part| part == home) && line.ends_with(b"\0cached\0");
             if let (true, Some(pid)) = (ours, process.file_name().to_str().and_then(|name| name.parse().ok())) {
-                os::kill(pid, libc::SIGTERM);
+                os::kill(pid, Signal::TERM);
             }
         }
     }

@@ -8,9 +8,10 @@ use std::process::{Command, Stdio};
 
 use system_tests::connection::{connect, data_of};
 use system_tests::host::{Connector, Role, Start};
+use system_tests::os::{self, Signal};
 use system_tests::raw::{self, Finished};
 use system_tests::wire::store::StorageResource::Packfile;
-use system_tests::{ask::Ask, os, run};
+use system_tests::{ask::Ask, run};
 use tempfile::TempDir;
 
 const STRAY: &str = env!("CARGO_BIN_EXE_stray");
@@ -459,7 +460,7 @@ fn an_interrupt_waits_for_the_host_to_close() {
         run(async {
             let connector = stray(role).env("KLOSET_SDK_LOG", "info").go().await;
             connector.init(role, &[]).await.unwrap();
-            connector.signal(libc::SIGINT);
+            connector.signal(Signal::INT);
             connector.stderr.wait_for("stray: info: interrupted: waiting for the host to close").await;
             connector.ping(role).await.unwrap();
             connector.close(role).await.unwrap();
@@ -473,9 +474,9 @@ fn a_second_interrupt_ends_the_process() {
     run(async {
         let mut connector = stray(Role::Importer).env("KLOSET_SDK_LOG", "info").go().await;
         connector.init(Role::Importer, &[]).await.unwrap();
-        connector.signal(libc::SIGINT);
+        connector.signal(Signal::INT);
         connector.stderr.wait_for("interrupted").await;
-        connector.signal(libc::SIGINT);
+        connector.signal(Signal::INT);
         assert_eq!(connector.wait().await.code(), Some(130));
     });
 }
@@ -485,14 +486,14 @@ fn an_interrupted_process_whose_host_does_nothing_ends_after_a_while() {
     run(async {
         let mut connector = stray(Role::Store).go().await;
         connector.init(Role::Store, &[]).await.unwrap();
-        connector.signal(libc::SIGINT);
+        connector.signal(Signal::INT);
         assert_eq!(connector.wait().await.code(), Some(130));
     });
 }
 
 #[test]
 fn no_child_of_a_connector_keeps_the_protocols_pipes() {
-    for does in ["child:init", "fork:init", "child:scan", "fork:scan"] {
+    for does in ["child:init", "child:scan"] {
         run(async {
             let mut connector = stray(Role::Importer).go().await;
             connector.init(Role::Importer, &[("do", does)]).await.unwrap();
@@ -504,7 +505,7 @@ fn no_child_of_a_connector_keeps_the_protocols_pipes() {
             let held = os::names_in(child);
             connector.hang_up().await;
             assert_eq!(connector.wait().await.code(), Some(0), "{does}");
-            os::kill(child, libc::SIGKILL);
+            os::kill(child, Signal::KILL);
             assert!(!connector.pipes.iter().any(|pipe| held.contains(pipe)), "{does}: {held:?}, of them {:?}", connector.pipes);
         });
     }
