@@ -16,14 +16,15 @@ struct importer {
         int no_xattr;
 };
 
-/* A scan under way. Folders that were found and not read yet wait in a list: a call of its own for each would need a stack as
- * deep as the tree. */
+/* A scan under way. What was found and not visited yet waits in a list, the next at its end: a call of its own for each folder would
+ * need a stack as deep as the tree. Everything is visited by name, as a restore reads it later: the repository then holds it in
+ * that order. */
 struct walk {
         const struct importer *importer;
         kloset_call *call;
         kloset_emitter *out;
         kloset_record record;
-        char **folders;
+        char **paths;
         size_t count, room;
 };
 
@@ -118,18 +119,70 @@ static kloset_status send(struct walk *walk)
         return status;
 }
 
-static kloset_status read_later(struct walk *walk, const char *path)
+/* Remembers a path; takes it. */
+static kloset_status visit_later(struct walk *walk, char *path)
 {
-        if (walk->count == walk->room) {
+        if (path && walk->count == walk->room) {
                 size_t room = walk->room ? 2 * walk->room : 64;
-                char **grown = realloc(walk->folders, room * sizeof *grown);
-                if (!grown)
-                        return out_of_memory(walk->call);
-                walk->folders = grown;
-                walk->room = room;
+                char **grown = realloc(walk->paths, room * sizeof *grown);
+                if (grown) {
+                        walk->paths = grown;
+                        walk->room = room;
+                }
         }
-        walk->folders[walk->count] = strdup(path);
-        return walk->folders[walk->count++] ? KLOSET_OK : out_of_memory(walk->call);
+        if (!path || walk->count == walk->room) {
+                free(path);
+                return out_of_memory(walk->call);
+        }
+        walk->paths[walk->count++] = path;
+        return KLOSET_OK;
+}
+
+static int last_first(const void *a, const void *b)
+{
+        return strcmp(*(char *const *)b, *(char *const *)a);
+}
+
+/* Remembers everything in an open folder, so that the first by name is visited next. */
+static kloset_status visit_entries_later(struct walk *walk, const char *path, DIR *folder)
+{
+        size_t length = strcmp(path, "/") == 0 ? 0 : strlen(path), before = walk->count;
+        kloset_status status = KLOSET_OK;
+        struct dirent *entry;
+
+        while (status == KLOSET_OK && (errno = 0, entry = readdir(folder))) {
+                if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+                        continue;
+                char *child = malloc(length + strlen(entry->d_name) + 2);
+                if (child) {
+                        memcpy(child, path, length);
+                        child[length] = '/';
+                        strcpy(child + length + 1, entry->d_name);
+                }
+                status = visit_later(walk, child);
+        }
+        if (status == KLOSET_OK && errno != 0)
+                status = emit_errno(walk, path);
+        if (walk->count > before)
+                qsort(walk->paths + before, walk->count - before, sizeof *walk->paths, last_first);
+        return status;
+}
+
+static kloset_status read_folder(struct walk *walk, const char *path)
+{
+        /* In its place there may be a symbolic link by now, which would lead elsewhere. */
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+
+        if (!folder) {
+                kloset_status status = emit_errno(walk, path);
+                if (fd >= 0)
+                        close(fd);
+                return status;
+        }
+        kloset_status status = visit_entries_later(walk, path, folder);
+        closedir(folder);
+        return status;
 }
 
 /* Deals with an entry below the root. */
@@ -146,62 +199,23 @@ static kloset_status visit(struct walk *walk, const char *path)
         if (excluded != 0)
                 return excluded > 0 ? KLOSET_OK : out_of_memory(walk->call);
         status = send(walk);
-        return status == KLOSET_OK && is_folder ? read_later(walk, path) : status;
-}
-
-/* Visits everything in an open folder. */
-static kloset_status visit_all(struct walk *walk, const char *path, DIR *folder)
-{
-        size_t length = strcmp(path, "/") == 0 ? 0 : strlen(path);
-        kloset_status status = KLOSET_OK;
-        struct dirent *entry;
-
-        while (status == KLOSET_OK && (errno = 0, entry = readdir(folder))) {
-                if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-                        continue;
-                char *child = malloc(length + strlen(entry->d_name) + 2);
-                if (!child)
-                        return out_of_memory(walk->call);
-                memcpy(child, path, length);
-                child[length] = '/';
-                strcpy(child + length + 1, entry->d_name);
-                status = visit(walk, child);
-                free(child);
-        }
-        return status == KLOSET_OK && errno != 0 ? emit_errno(walk, path) : status;
-}
-
-static kloset_status read_folder(struct walk *walk, const char *path)
-{
-        /* In its place there may be a symbolic link by now, which would lead elsewhere. */
-        int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-
-        if (!folder) {
-                kloset_status status = emit_errno(walk, path);
-                if (fd >= 0)
-                        close(fd);
-                return status;
-        }
-        kloset_status status = visit_all(walk, path, folder);
-        closedir(folder);
-        return status;
+        return status == KLOSET_OK && is_folder ? read_folder(walk, path) : status;
 }
 
 /* Sends the folders above the root: a restore gives them back their owners and modes too. */
 static kloset_status send_parents(struct walk *walk, const char *root)
 {
         kloset_status status = KLOSET_OK;
-        char *path = strdup(root);
+        const char *slash = root[1] == '\0' ? NULL : root;
 
-        if (!path)
-                return out_of_memory(walk->call);
-        for (char *slash = strrchr(path, '/'); status == KLOSET_OK && path[1] != '\0'; slash = strrchr(path, '/')) {
-                slash[slash == path ? 1 : 0] = '\0';
+        for (; status == KLOSET_OK && slash; slash = strchr(slash + 1, '/')) {
+                char *path = strndup(root, slash == root ? 1 : (size_t)(slash - root));
+                if (!path)
+                        return out_of_memory(walk->call);
                 status = look(walk, path);
                 status = status == KLOSET_OK ? send(walk) : emit_error(walk, path);
+                free(path);
         }
-        free(path);
         return status;
 }
 
@@ -217,16 +231,16 @@ static kloset_status scan(kloset_call *call, void *self, kloset_emitter *out)
                 int is_folder = S_ISDIR(walk.record.mode);
                 status = send(&walk);
                 if (status == KLOSET_OK && is_folder)
-                        status = read_later(&walk, importer->root);
+                        status = read_folder(&walk, importer->root);
         }
         while (status == KLOSET_OK && walk.count > 0) {
-                char *path = walk.folders[--walk.count];
-                status = read_folder(&walk, path);
+                char *path = walk.paths[--walk.count];
+                status = visit(&walk, path);
                 free(path);
         }
         while (walk.count > 0)
-                free(walk.folders[--walk.count]);
-        free(walk.folders);
+                free(walk.paths[--walk.count]);
+        free(walk.paths);
         return status;
 }
 

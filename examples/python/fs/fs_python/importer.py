@@ -51,7 +51,7 @@ class Importer(kloset_sdk.Importer):
 
         An error with the root is one of the whole scan: an empty backup would look like a good one.
         """
-        for above in self.root.parents:
+        for above in reversed(self.root.parents):
             try:
                 status = above.stat()
             except OSError:
@@ -63,25 +63,33 @@ class Importer(kloset_sdk.Importer):
         yield self.add_xattrs(Record(self.root, info, content=content))
 
     def below(self) -> Iterator[Record | Unreadable]:
-        """Everything below the root, directories before what is in them.
+        """Everything below the root by name, directories before what is in them.
 
-        No more is kept in memory than the paths of directories that are still to come, and one of them is open at a time.
+        A restore reads it in that order later, and the repository then holds it so. No more is kept in memory than the entries
+        of the directories that lead to where it is, and one of them is open at a time.
         """
-        pending = [os.fspath(self.root)] if self.root.is_dir() else []
+        pending: list[os.DirEntry[str]] = []
+        if self.root.is_dir():
+            yield from self.enter(os.fspath(self.root), pending)
         while pending:
-            directory = pending.pop()
-            try:
-                with os.scandir(directory) as entries:
-                    for entry in entries:
-                        found = self.look(entry)
-                        if isinstance(found, Record) and found.info.is_directory:
-                            pending.append(entry.path)
-                        if found is not None:
-                            yield found
-            except FileNotFoundError:
-                pass  # it has vanished since the directory above it was read
-            except OSError as error:
-                yield Unreadable(directory, error)
+            entry = pending.pop()
+            found = self.look(entry)
+            if found is not None:
+                yield found
+            if isinstance(found, Record) and found.info.is_directory:
+                yield from self.enter(entry.path, pending)
+
+    def enter(self, directory: str, pending: list[os.DirEntry[str]]) -> Iterator[Unreadable]:
+        """Add a directory's entries to those that are pending, the first by name at the end."""
+        entries: list[os.DirEntry[str]] = []
+        try:
+            with os.scandir(directory) as found:
+                entries.extend(found)
+        except FileNotFoundError:
+            pass  # it has vanished since the directory above it was read
+        except OSError as error:
+            yield Unreadable(directory, error)
+        pending += sorted(entries, key=lambda entry: entry.name, reverse=True)
 
     def look(self, entry: os.DirEntry[str]) -> Record | Unreadable | None:
         """An entry's record; None where it is not wanted, or has vanished since its directory was read."""

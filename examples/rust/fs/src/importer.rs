@@ -78,6 +78,7 @@ impl Importer {
             }
             above = path::parent(directory);
         }
+        records.reverse();
         let metadata = fs::metadata(&self.root).context(&self.root)?;
         let mut root = Record::new(&self.root, FileInfo::from_metadata(&metadata));
         if metadata.is_file() {
@@ -87,10 +88,10 @@ impl Importer {
         Ok(records)
     }
 
-    /// Everything below the root, directories before what is in them. It needs no more memory for a deeper tree than for the
-    /// paths of its directories, and few descriptors.
+    /// Everything below the root by name, directories before what is in them: a restore reads it in that order later, and the
+    /// repository then holds it so. It needs memory for the names in the directories that lead to where it is, and few descriptors.
     fn below(&self) -> impl Iterator<Item = Result<Record, Unreadable>> {
-        let mut walk = WalkDir::new(&self.root).min_depth(1).into_iter();
+        let mut walk = WalkDir::new(&self.root).min_depth(1).sort_by_file_name().into_iter();
         std::iter::from_fn(move || {
             loop {
                 let entry = match walk.next()? {
