@@ -11,13 +11,13 @@ from kloset_sdk.content import Content, Form
 
 MODULES = ("kloset_sdk", "kloset_sdk.content", "kloset_sdk.errors", "kloset_sdk.testing")
 
-in_full: Callable[[object], str] = pdoc.doc.formatannotation
+in_full: Callable[..., str] = pdoc.doc.formatannotation
 CONTENT, FORM = in_full(Content), in_full(Form)
 
 
-def by_name(annotation: object, **_: object) -> str:
+def by_name(annotation: object, base_module: str | None = None, **_: object) -> str:
     """An annotation, with the names of the aliases that would fill the page."""
-    text = in_full(annotation)
+    text = in_full(annotation, base_module)
     if text not in (CONTENT, FORM):
         text = text.replace(CONTENT, "kloset_sdk.content.Content")
     if text != FORM:
