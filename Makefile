@@ -135,7 +135,7 @@ python: wheel $(PY)/venv/done
 # The reference, from the docstrings.
 python-docs: python
 	@$(PY)/venv/bin/pip install -q --disable-pip-version-check pdoc==16.0.0
-	@$(PY)/venv/bin/python -m pdoc -o $(PY)/docs kloset_sdk kloset_sdk.testing kloset_sdk.errors
+	@$(PY)/venv/bin/python bindings/python/reference.py $(PY)/docs
 	@echo 'the reference lies in $(PY)/docs'
 
 # Wheels that run on other machines than this one: linked by zig against old C libraries, audited by maturin and by auditwheel, with the
@@ -153,7 +153,7 @@ wheel-for-%: $(PY)/tools/done bindings/python/THIRD-PARTY.txt
 	@PATH='$(abspath $(PY)/tools/bin)':"$$PATH" $(PY)/tools/bin/maturin build --release --locked --zig --auditwheel check -m bindings/python/Cargo.toml \
 	  --target $* --compatibility $(WHEEL_TAG) --target-dir target --out $(PY)/dist
 	@$(if $(findstring musl,$*),$(NAME_MUSL))
-	@$(PY)/tools/bin/auditwheel show $(WHEEL) | tee /dev/stderr | grep -q '"$(WHEEL_TAG)_$(WHEEL_ARCH)"'
+	@shown="$$($(PY)/tools/bin/auditwheel show $(WHEEL))" && echo "$$shown" && echo "$$shown" | grep -q '"$(WHEEL_TAG)_$(WHEEL_ARCH)"'
 
 # The linker takes musl's name from a library that has no other, libc.so: systems that use musl, and auditwheel, call it by its architecture.
 NAME_MUSL = rm -rf $(PY)/unpacked/$* && $(PY)/tools/bin/wheel unpack -d $(PY)/unpacked/$* $(WHEEL) \
@@ -210,7 +210,7 @@ lint test-lint: $(PY)/tools/done
 	$(PY)/tools/bin/ruff format -q --check $(PYTHON_CODE)
 	$(PY)/tools/bin/mypy --no-error-summary $(PYTHON_CODE)
 
-PYTHON_CODE = bindings/python/python bindings/python/tests bindings/python/third-party.py examples/python tests/bench-python tests/bench-plakar.py tests/bench-scale.py
+PYTHON_CODE = bindings/python/python bindings/python/tests bindings/python/third-party.py bindings/python/reference.py examples/python tests/bench-python tests/bench-plakar.py tests/bench-scale.py
 
 # All in one build: features that differ would have everything built again.
 IN_RUST = KLOSET_SDK_LIBRARY='$(abspath $(OUT)/lib)' KLOSET_CONNECTORS='$(NATIVE)' KLOSET_PEER='$(abspath $(BIN)/peer)' \

@@ -15,7 +15,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PySlice};
 
 use crate::attach::call;
 use crate::error;
-use crate::file_info::field;
+use crate::file_info::{field, wrong};
 use crate::glue::glue;
 
 /// How much is asked of the author's code at once, at most.
@@ -33,9 +33,7 @@ pub(crate) fn content(value: &Bound<'_, PyAny>) -> PyResult<Content> {
     }
     let glue = glue(py)?;
     if value.is_instance(glue.file_slice.bind(py))? {
-        let path: PathBuf = field(value, intern!(py, "path"))?;
-        let offset: u64 = field(value, intern!(py, "offset"))?;
-        let length: Option<u64> = field(value, intern!(py, "length"))?;
+        let (path, offset, length) = file_slice(value)?;
         return Ok(match (offset, length) {
             (0, None) => Content::path(path),
             _ => Content::open(move || from_path(&path, offset, length)),
@@ -46,6 +44,12 @@ pub(crate) fn content(value: &Bound<'_, PyAny>) -> PyResult<Content> {
     }
     let kept = value.clone().unbind();
     Ok(Content::open(move || call(|py| reader(kept.bind(py)))))
+}
+
+/// The path, the offset and the length of a `FileSlice`.
+fn file_slice(slice: &Bound<'_, PyAny>) -> PyResult<(PathBuf, u64, Option<u64>)> {
+    let py = slice.py();
+    Ok((field(slice, intern!(py, "path"))?, field(slice, intern!(py, "offset"))?, field(slice, intern!(py, "length"))?))
 }
 
 /// Bytes of the author's, without a copy where they are many.
@@ -75,7 +79,7 @@ pub(crate) fn reader(value: &Bound<'_, PyAny>) -> PyResult<Reader> {
     let opened = match form.as_str() {
         "bytes" => Ok(Reader::from_bytes(lent(what.cast::<PyBytes>()?))),
         "path" => {
-            let (path, offset, length): (PathBuf, u64, Option<u64>) = what.extract()?;
+            let (path, offset, length) = file_slice(&what)?;
             from_path(&path, offset, length)
         }
         "descriptor" => {
@@ -130,10 +134,11 @@ impl Open {
         let view = PyMemoryView::from(own)?;
         let room = view.get_item(PySlice::new(py, 0, max as isize, 1))?;
         let read = self.object.bind(py).call_method1(intern!(py, "readinto"), (&room,))?;
-        let n: usize = match read.is_none() {
-            true => return Err(would_block("readinto")),
-            false => read.extract()?,
-        };
+        if read.is_none() {
+            return Err(would_block("readinto"));
+        }
+        let n: usize =
+            read.extract().map_err(|error| wrong("what readinto returned", &read, "the number of bytes read", &error))?;
         if n > max {
             return Err(too_much("readinto", n, max));
         }
@@ -155,7 +160,7 @@ impl Open {
             buffer.extend_from_slice(bytes);
             return Ok(bytes.len());
         }
-        let lent = PyBuffer::<u8>::get(&read).map_err(|_| PyTypeError::new_err(format!("read returned {read:?}, not bytes")))?;
+        let lent = PyBuffer::<u8>::get(&read).map_err(|error| wrong("what read returned", &read, "bytes", &error))?;
         let bytes = lent.to_vec(py)?;
         if bytes.len() > max {
             return Err(too_much("read", bytes.len(), max));

@@ -2,10 +2,11 @@
 
 use kloset_sdk::blocking;
 use kloset_sdk::blocking::Waiting;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use crate::file_info::field;
 use crate::glue::glue;
 use crate::{error, record};
 
@@ -34,8 +35,8 @@ pub(crate) fn try_emit(item: &Bound<'_, PyAny>, out: &blocking::Emitter) -> PyRe
         let record = record::from_python(item).map_err(|error| in_record(item, error))?;
         out.try_emit(record)
     } else if item.is_instance(glue.unreadable.bind(py))? {
-        let path: String = item.getattr(intern!(py, "path"))?.extract()?;
-        let message: String = item.getattr(intern!(py, "message"))?.extract()?;
+        let path: String = field(item, intern!(py, "path"))?;
+        let message: String = field(item, intern!(py, "message"))?;
         out.try_emit_error(&path, message)
     } else {
         return Err(PyTypeError::new_err(format!("scan yielded {item:?}: it has to yield Record or Unreadable")));
@@ -46,11 +47,11 @@ pub(crate) fn try_emit(item: &Bound<'_, PyAny>, out: &blocking::Emitter) -> PyRe
 /// Says which record it was that has a wrong value in it.
 fn in_record(item: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
     let py = item.py();
-    let path = item.getattr(intern!(py, "path")).and_then(|path| path.extract::<String>());
-    match path {
-        Ok(path) if error.is_instance_of::<PyTypeError>(py) => {
-            PyTypeError::new_err(format!("record {path:?}: {}", error.value(py)))
-        }
+    let Ok(path) = item.getattr(intern!(py, "path")).and_then(|path| path.extract::<String>()) else { return error };
+    let text = format!("record {path:?}: {}", error.value(py));
+    match error.get_type(py) {
+        of if of.is(py.get_type::<PyTypeError>()) => PyTypeError::new_err(text),
+        of if of.is(py.get_type::<PyValueError>()) => PyValueError::new_err(text),
         _ => error,
     }
 }

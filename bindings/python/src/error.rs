@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use crate::glue::glue;
 
-/// The kinds, by the numbers that `kloset_sdk._errors` gives them.
+/// The kinds, by the numbers that `kloset_sdk.errors` gives them.
 const KINDS: [ErrorKind; 9] = [
     ErrorKind::Other,
     ErrorKind::NotFound,

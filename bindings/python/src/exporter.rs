@@ -28,7 +28,7 @@ impl blocking::Exporter for Exporter {
     }
 
     fn create_directory(&self, path: &str, info: &FileInfo) -> Result<()> {
-        call(|py| self.0.ask(py, intern!(py, "create_directory"), (path, file_info::to_python(py, info)?)).map(drop))
+        call(|py| self.0.tell(py, intern!(py, "create_directory"), (path, file_info::to_python(py, info)?)))
     }
 
     fn store_file(&self, path: &str, info: &FileInfo, source: &mut Source) -> Result<()> {
@@ -39,7 +39,7 @@ impl blocking::Exporter for Exporter {
     }
 
     fn set_permissions(&self, path: &str, info: &FileInfo) -> Result<()> {
-        call(|py| self.0.ask(py, intern!(py, "set_permissions"), (path, file_info::to_python(py, info)?)).map(drop))
+        call(|py| self.0.tell(py, intern!(py, "set_permissions"), (path, file_info::to_python(py, info)?)))
     }
 
     fn create_link(&self, path: &str, link: Link<'_>, info: &FileInfo) -> Result<()> {
@@ -49,16 +49,16 @@ impl blocking::Exporter for Exporter {
         };
         call(|py| {
             let info = file_info::to_python(py, info)?;
-            self.0.ask(py, intern!(py, "_create_link"), (path, target, hard, info)).map(drop)
+            self.0.tell(py, intern!(py, "_create_link"), (path, target, hard, info))
         })
     }
 
     fn create_special(&self, path: &str, info: &FileInfo) -> Result<()> {
-        call(|py| self.0.ask(py, intern!(py, "create_special"), (path, file_info::to_python(py, info)?)).map(drop))
+        call(|py| self.0.tell(py, intern!(py, "create_special"), (path, file_info::to_python(py, info)?)))
     }
 
     fn set_xattr(&self, path: &str, name: &str, value: &[u8]) -> Result<()> {
-        call(|py| self.0.ask(py, intern!(py, "set_xattr"), (path, name, PyBytes::new(py, value))).map(drop))
+        call(|py| self.0.tell(py, intern!(py, "set_xattr"), (path, name, PyBytes::new(py, value))))
     }
 
     fn ping(&self) -> Result<()> {

@@ -1,10 +1,12 @@
 //! File information, both ways.
 
+use std::fmt::Display;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use kloset_sdk::{FileInfo, Timestamp};
 use pyo3::conversion::FromPyObjectOwned;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
@@ -54,14 +56,60 @@ pub(crate) fn from_python(info: &Bound<'_, PyAny>) -> PyResult<FileInfo> {
     })
 }
 
-/// A field of one of the author's values; an error names it.
-pub(crate) fn field<'py, T: FromPyObjectOwned<'py>>(of: &Bound<'py, PyAny>, name: &Bound<'py, PyString>) -> PyResult<T> {
-    let value = of.getattr(name)?;
-    value.extract::<T>().map_err(|error| wrong(of.py(), name, &value, &error.into()))
+/// What a field can be, in words for an author who has filled in something else.
+pub(crate) trait Field<'py>: FromPyObjectOwned<'py> {
+    const WHAT: &'static str;
 }
 
-fn wrong(py: Python<'_>, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>, error: &PyErr) -> PyErr {
-    PyTypeError::new_err(format!("{name} is {value:?}: {}", error.value(py)))
+impl Field<'_> for u32 {
+    const WHAT: &'static str = "a whole number from 0 to 2**32 - 1";
+}
+
+impl Field<'_> for u64 {
+    const WHAT: &'static str = "a whole number from 0 to 2**64 - 1";
+}
+
+impl Field<'_> for Option<u64> {
+    const WHAT: &'static str = "a whole number from 0 to 2**64 - 1, or None";
+}
+
+impl Field<'_> for String {
+    const WHAT: &'static str = "a str";
+}
+
+impl Field<'_> for Option<String> {
+    const WHAT: &'static str = "a str, or None";
+}
+
+impl Field<'_> for PyBackedStr {
+    const WHAT: &'static str = "a str";
+}
+
+impl Field<'_> for PathBuf {
+    const WHAT: &'static str = "a str or a pathlib.Path";
+}
+
+/// A field of one of the author's values; an error names it.
+pub(crate) fn field<'py, T: Field<'py>>(of: &Bound<'py, PyAny>, name: &Bound<'py, PyString>) -> PyResult<T> {
+    let value = of.getattr(name)?;
+    value.extract::<T>().map_err(|error| match of.get_type().name() {
+        Ok(class) => wrong(format!("{class}.{name}"), &value, T::WHAT, &error.into()),
+        Err(second) => second,
+    })
+}
+
+/// Something of the author's is not what it has to be: `it` is how he knows it.
+pub(crate) fn wrong(it: impl Display, value: &Bound<'_, PyAny>, what: &str, error: &PyErr) -> PyErr {
+    let py = value.py();
+    if error.is_instance_of::<PyUnicodeEncodeError>(py) {
+        let text = "it holds what is no text in UTF-8; leave such an entry out, and yield Unreadable for it";
+        return PyValueError::new_err(format!("{it} is {value:?}: {text}"));
+    }
+    let text = format!("{it} is {value:?}: it has to be {what}");
+    match error.is_instance_of::<PyOverflowError>(py) {
+        true => PyValueError::new_err(text),
+        false => PyTypeError::new_err(text),
+    }
 }
 
 fn modified(info: &Bound<'_, PyAny>) -> PyResult<Timestamp> {
@@ -71,8 +119,16 @@ fn modified(info: &Bound<'_, PyAny>) -> PyResult<Timestamp> {
     if let Ok(short) = value.extract::<i64>() {
         return Ok(Timestamp { seconds: short.div_euclid(SECOND as i64), nanos: short.rem_euclid(SECOND as i64) as u32 });
     }
-    let long: i128 = value.extract().map_err(|error| wrong(py, name, &value, &error))?;
-    let seconds = i64::try_from(long.div_euclid(SECOND))?;
+    let wrong = |error: PyErr| {
+        wrong(
+            "FileInfo.mtime_ns",
+            &value,
+            "a whole number of nanoseconds, from 2**63 seconds before 1970 to as many after it",
+            &error,
+        )
+    };
+    let long: i128 = value.extract().map_err(wrong)?;
+    let seconds = i64::try_from(long.div_euclid(SECOND)).map_err(|error| wrong(PyOverflowError::new_err(error.to_string())))?;
     Ok(Timestamp { seconds, nanos: long.rem_euclid(SECOND) as u32 })
 }
 

@@ -4,7 +4,9 @@ use kloset_sdk::{Object, Range, Resource};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyType};
+use pyo3::types::{PyBytes, PyIterator, PyType};
+
+use crate::file_info::wrong;
 
 /// What the package has that is used for every record or call.
 pub(crate) struct Glue {
@@ -68,6 +70,23 @@ pub(crate) fn settle<'py>(result: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAn
         return Ok(result);
     }
     glue(py)?.bind(py).call_method1(intern!(py, "wait"), (result,))
+}
+
+/// Settles a call of the author's that returns nothing, and refuses what says that it has not done what it should.
+pub(crate) fn done(name: &str, result: Bound<'_, PyAny>) -> PyResult<()> {
+    let result = settle(result)?;
+    match result.is_none() {
+        true => Ok(()),
+        false => glue(result.py())?.bind(result.py()).call_method1(intern!(result.py(), "refuse"), (name, result)).map(drop),
+    }
+}
+
+/// Goes through what a method of the author's has returned, which has to be `what`.
+pub(crate) fn each<'py>(returned: &Bound<'py, PyAny>, method: &str, what: &str) -> PyResult<Bound<'py, PyIterator>> {
+    returned.try_iter().map_err(|error| match returned.hasattr(intern!(returned.py(), "__iter__")) {
+        Ok(false) => wrong(format!("what {method} returned"), returned, what, &error),
+        _ => error,
+    })
 }
 
 /// Ends a child that was forked off in a call, as a process ends that has come to the end of its program, or raised.

@@ -9,10 +9,12 @@ use kloset_sdk::bytes::Bytes;
 use kloset_sdk::host::{CommandLine, Contents, Entry, Error, Exporter, Importer, Item, Launch, Stderr, Store, Xattr};
 use kloset_sdk::{Location, Mac, Object, Range, Resource};
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::file_info;
 
@@ -21,6 +23,9 @@ const MOST: usize = 1 << 30;
 
 /// How long a connector may take to answer its first call, and to end. What hangs hangs for ever, on slow machines too.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long what a connector has said is waited for that did not start.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// An entry's path, the name of its attribute if it is one, what is known of it, a link's target, the content, and what went wrong.
 type Found = (String, Option<String>, Option<Py<PyAny>>, Option<String>, Option<Py<PyBytes>>, Option<String>);
@@ -49,12 +54,32 @@ impl<T: Send + Sync> Host<T> {
         (launch.first_answer, launch.grace) = (PATIENCE, PATIENCE);
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = log.clone();
+        let (reads, mut read) = mpsc::channel::<()>(1);
         launch.stderr = Stderr::Lines(Arc::new(move |line| {
+            let _reads = &reads;
             lines.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_owned());
         }));
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let role = py.detach(|| runtime.block_on(go(&launch))).map_err(|error| raised(py, &error))?;
-        Ok(Host { runtime, role, log })
+        let started = py.detach(|| {
+            let started = runtime.block_on(go(&launch));
+            if started.is_err() {
+                // What it has said is all that its author has: it is read to the end, unless a child holds that back.
+                drop(launch);
+                let _ = runtime.block_on(async { timeout(LAST_WORDS, read.recv()).await });
+            }
+            started
+        });
+        match started {
+            Ok(role) => Ok(Host { runtime, role, log }),
+            Err(error) => {
+                let error = raised(py, &error);
+                let said = log.lock().unwrap_or_else(PoisonError::into_inner).join("\n");
+                if !said.is_empty() {
+                    error.value(py).call_method1(intern!(py, "add_note"), (said,))?;
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Makes a call and waits for its answer.

@@ -10,7 +10,7 @@ use pyo3::types::PyString;
 
 use crate::attach::call;
 use crate::config;
-use crate::glue::{glue, settle};
+use crate::glue::{done, glue, settle};
 
 /// An instance of an author's class.
 pub(crate) struct Instance {
@@ -63,19 +63,29 @@ impl Instance {
         settle(self.object.bind(py).call_method1(method, arguments)?)
     }
 
+    /// Calls a method that returns nothing.
+    pub(crate) fn tell<'py>(
+        &self,
+        py: Python<'py>,
+        method: &Bound<'py, PyString>,
+        arguments: impl PyCallArgs<'py>,
+    ) -> PyResult<()> {
+        done(&method.to_string(), self.object.bind(py).call_method1(method, arguments)?)
+    }
+
     pub(crate) fn object<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
         self.object.bind(py)
     }
 
     pub(crate) fn ping(&self) -> Result<()> {
-        call(|py| self.ask(py, intern!(py, "ping"), ()).map(drop))
+        call(|py| self.tell(py, intern!(py, "ping"), ()))
     }
 
     pub(crate) fn close(&self) -> Result<()> {
         if self.closed.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        call(|py| self.ask(py, intern!(py, "close"), ()).map(drop))
+        call(|py| self.tell(py, intern!(py, "close"), ()))
     }
 }
 

@@ -14,7 +14,7 @@ use pyo3::types::{PyBytes, PyMemoryView};
 
 use crate::attach::call;
 use crate::error::to_python;
-use crate::glue::{glue, settle};
+use crate::glue::{done, glue};
 
 /// What the host sends, behind `kloset_sdk.Source`.
 #[pyclass(frozen, module = "kloset_sdk._native")]
@@ -50,11 +50,11 @@ pub(crate) fn lend(
         let over = Over(&native);
         let shown = glue(py)?.bind(py).call_method1(intern!(py, "source"), (&native,))?;
         let result = f(py, shown.clone())?;
-        if !result.is_none() && result.get_type().hasattr(intern!(py, "__await__"))? {
-            glue(py)?.bind(py).call_method1(intern!(py, "wait_with_source"), (result, shown))?;
-        } else {
-            settle(result)?;
-        }
+        let result = match !result.is_none() && result.get_type().hasattr(intern!(py, "__await__"))? {
+            true => glue(py)?.bind(py).call_method1(intern!(py, "wait_with_source"), (result, shown))?,
+            false => result,
+        };
+        done(name, result)?;
         let left = over.end();
         match left {
             (0, _) => Ok(()),

@@ -1,15 +1,18 @@
 //! The store.
 
+use std::borrow::Cow;
+
 use kloset_sdk::blocking::{self, Source};
 use kloset_sdk::{Config, Error, Location, Mac, Mode, Object, Range, Reader, Resource, Result};
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 use crate::attach::call;
-use crate::glue::glue;
+use crate::file_info::wrong;
+use crate::glue::{done, each, glue};
 use crate::instance::Instance;
 use crate::{content, error, source};
 
@@ -19,17 +22,19 @@ pub(crate) struct Store(pub(crate) Instance);
 impl Store {
     fn listed(&self, method: &str, kind: Option<Resource>) -> Result<Vec<Mac>> {
         call(|py| {
-            let method = PyString::intern(py, method);
+            let name = PyString::intern(py, method);
             let found = match kind {
-                Some(kind) => self.0.ask(py, &method, (glue(py)?.resource(py, kind)?,)),
-                None => self.0.ask(py, &method, ()),
+                Some(kind) => self.0.ask(py, &name, (glue(py)?.resource(py, kind)?,)),
+                None => self.0.ask(py, &name, ()),
             }?;
-            names(&found)
+            names(&known_as(method), &found)
         })
     }
 
     fn kept(&self, method: &str, mac: Mac, source: &mut Source) -> Result<()> {
-        source::lend(method, source, |py, source| self.0.object(py).call_method1(method, (PyBytes::new(py, &mac.0), source)))
+        source::lend(&known_as(method), source, |py, source| {
+            self.0.object(py).call_method1(method, (PyBytes::new(py, &mac.0), source))
+        })
     }
 
     fn read(&self, method: &str, mac: Mac, range: Option<Range>) -> Result<Reader> {
@@ -44,15 +49,27 @@ impl Store {
     }
 
     fn deleted(&self, method: &str, mac: Mac) -> Result<()> {
-        call(|py| self.0.ask(py, &PyString::intern(py, method), (PyBytes::new(py, &mac.0),)).map(drop))
+        call(|py| done(&known_as(method), self.0.object(py).call_method1(method, (PyBytes::new(py, &mac.0),))?))
+    }
+}
+
+/// How the author knows a call: a named one that he has not written has called his general one.
+fn known_as(method: &str) -> Cow<'_, str> {
+    match method.split_once('_') {
+        Some(("get", what)) if what.ends_with('s') => format!("list, or {method},").into(),
+        Some((general, _)) => format!("{general}, or {method},").into(),
+        None => method.into(),
     }
 }
 
 /// The names of objects, as the author's code lists them.
-fn names(found: &Bound<'_, PyAny>) -> PyResult<Vec<Mac>> {
+fn names(method: &str, found: &Bound<'_, PyAny>) -> PyResult<Vec<Mac>> {
     let py = found.py();
+    if found.get_type().hasattr(intern!(py, "__aiter__"))? {
+        return names(method, &glue(py)?.bind(py).call_method1(intern!(py, "collect"), (found,))?);
+    }
     let mut macs = Vec::with_capacity(found.len().unwrap_or_default());
-    for name in found.try_iter()? {
+    for name in each(found, method, "the names of objects, 32 bytes each")? {
         let name = name?;
         let Ok(bytes) = name.cast::<PyBytes>() else {
             return Err(PyTypeError::new_err(format!("the list of objects holds {name:?}: a name is 32 bytes")));
@@ -72,23 +89,34 @@ impl blocking::Store for Store {
     }
 
     fn create(&self, config: &[u8]) -> Result<()> {
-        call(|py| self.0.ask(py, intern!(py, "create"), (PyBytes::new(py, config),)).map(drop))
+        call(|py| self.0.tell(py, intern!(py, "create"), (PyBytes::new(py, config),)))
     }
 
     fn open(&self) -> Result<Vec<u8>> {
         call(|py| {
             let config = self.0.ask(py, intern!(py, "open"), ())?;
-            let wrong = |_| PyTypeError::new_err(format!("open returned {config:?}, not the bytes that create was given"));
-            PyBuffer::<u8>::get(&config).map_err(wrong)?.to_vec(py)
+            let bytes = PyBuffer::<u8>::get(&config);
+            bytes.map_err(|error| wrong("what open returned", &config, "the bytes that create was given", &error))?.to_vec(py)
         })
     }
 
     fn mode(&self) -> Result<Mode> {
-        call(|py| Ok(Mode::from_bits(self.0.ask(py, intern!(py, "mode"), ())?.extract()?)))
+        call(|py| {
+            let mode = self.0.ask(py, intern!(py, "mode"), ())?;
+            let bits: PyResult<i32> = mode.extract();
+            let bits = bits.map_err(|error| wrong("what mode returned", &mode, "a Mode", &error))?;
+            match Mode::from_bits(bits) {
+                known if known.bits() == bits => Ok(known),
+                _ => Err(PyValueError::new_err(format!("what mode returned is {mode:?}: it has to be a Mode"))),
+            }
+        })
     }
 
     fn size(&self) -> Result<Option<u64>> {
-        call(|py| self.0.ask(py, intern!(py, "size"), ())?.extract())
+        call(|py| {
+            let size = self.0.ask(py, intern!(py, "size"), ())?;
+            size.extract().map_err(|error| wrong("what size returned", &size, "a number of bytes, or None", &error))
+        })
     }
 
     fn list(&self, kind: Resource) -> Result<Vec<Mac>> {
@@ -109,7 +137,7 @@ impl blocking::Store for Store {
     }
 
     fn delete(&self, object: Object) -> Result<()> {
-        call(|py| self.0.ask(py, intern!(py, "delete"), (glue(py)?.object(py, object)?,)).map(drop))
+        call(|py| self.0.tell(py, intern!(py, "delete"), (glue(py)?.object(py, object)?,)))
     }
 
     fn get_states(&self) -> Result<Vec<Mac>> {

@@ -153,20 +153,6 @@ class Contents(Importer):
         yield Record.file("/part", FileSlice(self.path, 5, 7))
 
 
-class WrongContents(Importer):
-    def scan(self) -> Iterator[Record]:
-        forms: dict[str, object] = {
-            "text": lambda: "text",
-            "text file": lambda: Path(__file__).open(),
-            "number": lambda: 7,
-            "nothing": lambda: None,
-            "texts": lambda: iter(["text"]),
-            "absent": Path("/absent/file"),
-        }
-        for name, content in forms.items():
-            yield Record.file(f"/{name}", content)  # type: ignore[arg-type]
-
-
 class Yields(Importer):
     """Yields something wrong after a good record, and says whether its generator was closed."""
 

@@ -94,7 +94,7 @@ def test_what_the_tutorial_backs_up_is_restored_by_the_real_host(folder: Path) -
     arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     (commands,) = re.findall(r"```\n(\$ python -m kloset_sdk package .*?)```", text, re.DOTALL)
     for command in re.findall(r"^\$ (.*?)(?: +#.*)?$", commands, re.MULTILINE):
-        program, *arguments = shlex.split(command.replace("/var/backups", str(folder / "backups")).replace("amd64", arch))
+        program, *arguments = shlex.split(command.replace("~/backups", str(folder / "backups")).replace("amd64", arch))
         program = sys.executable if program == "python" else program
         done = subprocess.run(
             [program, *arguments], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False

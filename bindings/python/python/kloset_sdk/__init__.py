@@ -1,7 +1,7 @@
 """Write connectors for Plakar, the open-source backup program.
 
 A connector is an `Importer` (a backup reads from it), an `Exporter` (a restore writes to it) or a `Store` (it keeps
-repositories). Write the few methods that know your data; `main` does the rest::
+repositories). Write the few methods that know your data; `main` does the rest:
 
     from kloset_sdk import Importer, Record, main
 
@@ -15,7 +15,8 @@ repositories). Write the few methods that know your data; `main` does the rest::
 
     main(importer=Notes)
 
-Every method may be an ``async def`` as well.
+Every method may be an ``async def`` as well. Whatever is raised in one is an error of that call: see `kloset_sdk.errors`. What a
+content may be says `kloset_sdk.content`, and how connectors are tested `kloset_sdk.testing`.
 """
 
 from ._require import require_lock

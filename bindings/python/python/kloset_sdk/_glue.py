@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import AsyncIterable, Awaitable
 from pathlib import Path
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any, TypeVar
 
 from . import _loop, _native, errors
@@ -15,7 +16,7 @@ from .content import FileSlice, close_content, open_content
 from .exporter import Exporter
 from .importer import Found, Importer
 from .location import Flags
-from .record import FileInfo, Record, Unreadable
+from .record import FileInfo, Record, Unreadable, in_text
 from .source import Source
 from .store import Object, Range, Resource, Store
 
@@ -29,11 +30,13 @@ __all__ = [
     "Resource",
     "Unreadable",
     "close_content",
+    "collect",
     "describe",
     "exception",
     "leave_child",
     "make",
     "open_content",
+    "refuse",
     "scan_async",
     "source",
     "wait",
@@ -50,16 +53,42 @@ def make(
 ) -> tuple[object, str | None, str | None, str | None, int, int]:
     """Make an instance; returns it with what it says of its location, and how many calls may run at once."""
     instance = role(Config._of(native))
-    flags = instance.flags
+    origin = _checked(instance, "origin", str | None, "a str, or None")
+    kind = _checked(instance, "type", str | None, "a str, or None")
+    root = _checked(instance, "root", str | os.PathLike | None, "a str, a pathlib.Path, or None")
+    flags = _checked(instance, "flags", int, "Flags, as Flags.STREAM")
     if isinstance(instance, Importer) and role.acknowledge is not Importer.acknowledge:  # type: ignore[union-attr]
         flags |= Flags.NEED_ACK
     if isinstance(instance, Exporter) and role.set_xattr is not Exporter.set_xattr:  # type: ignore[union-attr]
         flags |= Flags.EXPORT_XATTR
-    concurrency = instance.concurrency if isinstance(instance, Exporter) else 1
+    concurrency = _checked(instance, "concurrency", int, "a whole number") if isinstance(instance, Exporter) else 1
     if concurrency < 1:
-        raise ValueError(f"concurrency is {concurrency}: at least one call has to run")
-    root = None if instance.root is None else os.fspath(instance.root)
-    return instance, instance.origin, instance.type, root, flags, concurrency
+        raise ValueError(f"{role.__qualname__}.concurrency is {concurrency}: at least one call has to run")
+    return instance, origin, kind, None if root is None else in_text("root", root), flags, concurrency
+
+
+def _checked(instance: object, name: str, of: Any, what: str) -> Any:
+    value = getattr(instance, name)
+    if not isinstance(value, of):
+        raise TypeError(f"{type(instance).__qualname__}.{name} is {value!r}: it has to be {what}")
+    return value
+
+
+def refuse(method: str, result: object) -> None:
+    """Refuse what a method has returned that returns nothing, where it says that the work was not done."""
+    if isinstance(result, GeneratorType | AsyncGeneratorType):
+        raise TypeError(f"{method} has a yield in it, which makes it a generator: nothing of it has run")
+    if result is False:
+        raise TypeError(f"{method} returned False: where it fails it has to raise an exception")
+
+
+def collect(found: AsyncIterable[T]) -> list[T]:
+    """Everything that an asynchronous generator yields."""
+
+    async def every() -> list[T]:
+        return [item async for item in found]
+
+    return _loop.run(every())
 
 
 def wait(awaitable: Awaitable[T]) -> T:

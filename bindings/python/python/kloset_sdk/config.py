@@ -37,13 +37,14 @@ class HostOptions:
 class Config(Mapping[str, str]):
     """The configuration of one connector: a mapping of the user's options to their values.
 
-    ``config["token"]`` of an option that is missing raises an error that tells the user how to set it. The first option is
-    always ``location``, as ``proto://rest``.
+    ``config["token"]`` of an option that is missing raises a `MissingOptionError`, which tells the user how to set it;
+    ``config.get("token")`` is None then, and ``"token" in config`` says whether it is there. ``location`` always is, as
+    ``proto://rest``. Values of options with names like ``token`` or ``password`` are masked in the log and in errors.
     """
 
     def __init__(self, protocol: str, options: Mapping[str, str]) -> None:
-        """Make one as the host would, for tests of constructors."""
-        self._native = _native.Config(protocol, dict(options))
+        """Make one as the host would, for tests of constructors: the options with ``location`` among them."""
+        self._native = _native.Config(protocol, texts(options))
 
     @classmethod
     def _of(cls, native: _native.Config) -> Config:
@@ -68,7 +69,7 @@ class Config(Mapping[str, str]):
 
     @property
     def path(self) -> Path:
-        """The location as a path of the file system; an error where it names none."""
+        """The location as a path of the file system; `ConfigError` where it names none."""
         return Path(self._native.path())
 
     @cached_property
@@ -79,7 +80,8 @@ class Config(Mapping[str, str]):
     def parse(self, name: str, convert: Callable[[str], T], default: T) -> T:
         """The value of an option as a number or anything else that can be made from text.
 
-        ``config.parse("speed", int, 3)``. An exception of `convert` becomes an error that names the option.
+        ``config.parse("speed", int, 3)``. A `ValueError` or `ArithmeticError` of `convert` becomes a `ConfigError` that names the
+        option.
         """
         text = self._native.get(name)
         if text is None:
@@ -90,11 +92,17 @@ class Config(Mapping[str, str]):
             raise ConfigError(self._native.wrong(name, str(error))) from error
 
     def flag(self, name: str, default: bool = False) -> bool:
-        """The value of a yes-or-no option: ``true``, ``yes``, ``on``, ``1``, or ``false``, ``no``, ``off``, ``0``."""
+        """The value of a yes-or-no option; `ConfigError` where it is neither.
+
+        ``true``, ``yes``, ``on``, ``1`` say yes, ``false``, ``no``, ``off``, ``0`` say no.
+        """
         return self._native.flag(name, default)
 
     def only(self, *known: str) -> None:
-        """Refuse every option but these and the host's own, so that a misspelt one is not passed over in silence."""
+        """Refuse every option but these and the host's own with a `ConfigError`: a misspelt one is not passed over in silence."""
+        for name in known:
+            if not isinstance(name, str):
+                raise TypeError(f"only was given {name!r}: it takes names, as only('token', 'speed')")
         self._native.only(*known)
 
     def __getitem__(self, name: str) -> str:
@@ -114,3 +122,11 @@ class Config(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return f"Config({self._native!r})"
+
+
+def texts(options: Mapping[str, str]) -> dict[str, str]:
+    """Options, of which one that is no text is named."""
+    for name, value in options.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"option {name!r} has the value {value!r}: names and values are str, as the user writes them")
+    return dict(options)

@@ -1,4 +1,9 @@
-"""What the content of a file or an object is read from."""
+"""What the content of a file or an object is read from.
+
+A content is opened when the host asks for it, on a thread of the library's, or never; the library closes what it has read. One
+that was given as bytes is kept in memory until then, and a file object takes a descriptor: for many files give a path, or a
+function that opens one.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from . import _loop
+
+__all__ = ["AsyncReadable", "Content", "FileSlice", "Form", "Readable", "ReadableInto"]
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -46,7 +53,9 @@ class FileSlice:
     """A regular file of this machine, or a part of it. The library opens and reads it, in the way that is fastest."""
 
     path: str | os.PathLike[str]
+    """Where the file is. A relative path is looked up from the working directory when the content is opened."""
     offset: int = 0
+    """Where to begin: bytes from the file's beginning. Past its end there is nothing to read, which is no error."""
     length: int | None = None
     """How many bytes at most; None for all that follow."""
 
@@ -54,12 +63,11 @@ class FileSlice:
 Form: TypeAlias = (
     Buffer | os.PathLike[str] | FileSlice | Readable | ReadableInto | AsyncReadable | Iterable[Buffer] | AsyncIterable[Buffer]
 )
-Content: TypeAlias = Form | Callable[[], Form | Awaitable[Form]]
-"""What a content may be: bytes, a path, a file, whatever else has `read` or `readinto`, an iterable of bytes (asynchronous ones
-too), or a function (which may be an ``async def``) that returns one of these when the host asks for the content.
-
-The library closes what it has read.
+"""What a content is read from: bytes, a path, a file, whatever else has `read` or `readinto`, an iterable of bytes, asynchronous
+ones too.
 """
+Content: TypeAlias = Form | Callable[[], Form | Awaitable[Form]]
+"""What a content may be: a `Form`, or a function, which may be an ``async def``, that returns one when the host asks for it."""
 
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial, type)
 
@@ -79,10 +87,12 @@ def open_content(content: object) -> tuple[str, object]:
             return "bytes", content.read()
         case str():
             raise TypeError(f"the content is a str, {content[:40]!r}: encode a text, and make a path a pathlib.Path")
-        case FileSlice(path, offset, length):
-            return "path", (os.fspath(path), offset, length)
+        case FileSlice():
+            return "path", content
         case io.TextIOBase():
             raise TypeError(f"the content is a text file, {content!r}: open it with mode 'rb'")
+        case io.FileIO() | io.BufferedWriter() if not content.readable():
+            raise TypeError(f"the content is a file that cannot be read, {content!r}: open it with mode 'rb'")
     if (descriptor := _descriptor(content)) is not None:
         return "descriptor", descriptor
     if hasattr(content, "readinto"):
@@ -90,7 +100,7 @@ def open_content(content: object) -> tuple[str, object]:
     if hasattr(content, "read"):
         return "read", _AsyncRead(content) if inspect.iscoroutinefunction(content.read) else content
     if isinstance(content, os.PathLike):
-        return "path", (os.fspath(content), 0, None)
+        return "path", FileSlice(content)
     if isinstance(content, AsyncIterable):
         return "read", _AsyncPieces(content)
     if isinstance(content, Iterable):
@@ -121,6 +131,14 @@ def _descriptor(content: object) -> tuple[int, int] | None:
     return descriptor
 
 
+def _view(piece: Buffer) -> memoryview:
+    try:
+        view = memoryview(piece)
+    except TypeError:
+        raise TypeError(f"the content is iterated over and yields {piece!r}: it has to yield bytes") from None
+    return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
+
+
 class _Pieces:
     """What an iterator gives, read."""
 
@@ -136,7 +154,7 @@ class _Pieces:
             piece = self._next()
             if piece is None:
                 break
-            self._piece = memoryview(piece).cast("B")
+            self._piece = _view(piece)
         read, self._piece = self._piece[:size], self._piece[size:]
         return read
 

@@ -1,7 +1,10 @@
 """What a connector raises for the user to read, and what the library raises.
 
-Any exception is an error of the call that it comes from, and the user reads its type and text. Of these the user reads the text
-alone: they are written for him.
+Any exception is an error of the call that it comes from: the user reads its type and text, ``ValueError: no such page``, and the
+traceback is in the log. The classes here are for errors that are written for him: he reads the text alone, and the traceback is
+in the log only with ``KLOSET_SDK_LOG=debug``. Errors of the system (`OSError`) are read without their number.
+
+``SystemExit`` and ``KeyboardInterrupt`` are errors of the call as well; the instance is not used any further.
 """
 
 from __future__ import annotations
@@ -10,6 +13,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
+
+__all__ = [
+    "AlreadyExistsError",
+    "Cancelled",
+    "ConfigError",
+    "DeniedError",
+    "Error",
+    "MissingOptionError",
+    "NotFoundError",
+    "NotSupportedError",
+    "TruncatedError",
+    "naming",
+]
 
 
 class Error(Exception):
@@ -22,49 +38,49 @@ class Error(Exception):
 
 
 class NotFoundError(Error, LookupError):
-    """What was asked for is not there."""
+    """What was asked for is not there: a store without a repository, an object, a file. `FileNotFoundError` says the same."""
 
     _kind = 1
 
 
 class AlreadyExistsError(Error):
-    """What was to be made is there already."""
+    """What was to be made is there already: a repository in `Store.create`. `FileExistsError` says the same."""
 
     _kind = 2
 
 
 class DeniedError(Error):
-    """The connector may not do this."""
+    """The connector may not do this: the place has refused it. `PermissionError` says the same."""
 
     _kind = 3
 
 
 class ConfigError(Error, ValueError):
-    """The configuration, or an argument, is wrong."""
+    """The configuration is wrong, or an argument of the library's: to be raised in constructors."""
 
     _kind = 4
 
 
 class MissingOptionError(ConfigError, KeyError):
-    """An option is missing that the connector cannot do without."""
+    """An option is missing that the connector cannot do without: raised by ``config["name"]``, and says how to set it."""
 
     __str__ = Error.__str__
 
 
 class NotSupportedError(Error, NotImplementedError):
-    """The connector does not offer this."""
+    """The connector does not offer this. `NotImplementedError` says the same."""
 
     _kind = 5
 
 
 class Cancelled(Error):
-    """The host wants no more."""
+    """The host wants no more of this call: raised by the library, to be let through. Nothing is logged of it."""
 
     _kind = 6
 
 
 class TruncatedError(Error, EOFError):
-    """Data ended before it was complete: the host has broken off, and nothing of it may be kept."""
+    """Data ended before it was complete: raised by a `Source` where the host has broken off. Nothing of it may be kept."""
 
     _kind = 7
 

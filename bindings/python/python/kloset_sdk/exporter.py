@@ -43,10 +43,10 @@ class Exporter(ABC):
     flags: Flags = Flags(0)
     """How the host is to treat the location."""
     concurrency: int = 8
-    """How many calls may run at once."""
+    """How many calls may run at once. It may be set in the constructor: to 1 for what is no good at several."""
 
     def __init__(self, config: Config) -> None:
-        """Keep the configuration. Constructors of one's own need not call this."""
+        """Keep the configuration as `self.config`. Constructors of one's own need not call this."""
         self.config = config
 
     @abstractmethod
@@ -55,21 +55,29 @@ class Exporter(ABC):
 
     @abstractmethod
     def store_file(self, path: str, info: FileInfo, source: Source) -> Awaitable[None] | None:
-        """Store a file, all of it. An exception from `source` says that the host broke off: keep nothing of the file."""
+        """Store a file, all of it: `source` is read to its end, during the call.
+
+        An exception from `source` says that the host broke off: let it through, and keep nothing of the file. Write to a
+        temporary name and rename, so that what is there is whole. `source.size` is the size that was announced, if any was.
+        """
 
     @abstractmethod
     def set_permissions(self, path: str, info: FileInfo) -> Awaitable[None] | None:
-        """Set owner, mode and times: of a file after it was stored, of directories at the end, the deepest first.
+        """Set owner, mode and times: of a file, or a special one, when it was stored, of directories at the end, deepest first.
 
         Never called for symbolic links, nor for what a hard link was made for.
         """
 
     def create_link(self, path: str, link: Link, info: FileInfo) -> Awaitable[None] | None:
-        """Make a link. Of symbolic ones `info` has the owner and times; where hard ones fail, a full copy is stored."""
+        """Make a link. For symbolic ones `info` has the owner and times.
+
+        Where this is not written, or fails, for a hard link, a full copy is stored by `store_file`; plakar 1.0 sends no content
+        with it, and there it is an error of that file.
+        """
         raise NotSupportedError("create_link: not supported by this connector")
 
     def create_special(self, path: str, info: FileInfo) -> Awaitable[None] | None:
-        """Make a FIFO, a device or a socket, as the mode says."""
+        """Make a FIFO, a device or a socket, as the type in `info.mode` says. The number of a device is not known."""
         raise NotSupportedError("create_special: not supported by this connector")
 
     def set_xattr(self, path: str, name: str, value: bytes) -> Awaitable[None] | None:
@@ -81,7 +89,7 @@ class Exporter(ABC):
         return None
 
     def close(self) -> Awaitable[None] | None:
-        """The host is done, or gone. Called once."""
+        """Let go of what is held. Called once, when the host is done or gone."""
         return None
 
     def _create_link(self, path: str, target: str, hard: bool, info: FileInfo) -> Awaitable[None] | None:

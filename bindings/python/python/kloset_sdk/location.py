@@ -4,7 +4,7 @@ from enum import IntFlag
 
 
 class Flags(IntFlag):
-    """Flags of a location. Their names are those of ``location_flags`` in a manifest."""
+    """Flags of a location. In a manifest's ``location_flags`` they are called ``localfs``, ``file``, ``stream``, and so on."""
 
     LOCAL_FS = 1
     """The location is a path of this machine: the host makes relative ones absolute. Counts in the manifest only."""

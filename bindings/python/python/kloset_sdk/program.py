@@ -27,7 +27,8 @@ def main(
     """Serve the role that the command line names until the host is done, and end the program with `SystemExit`.
 
     Standard input and output belong to the protocol from here on: what is printed goes to stderr. `logging` writes to the
-    library's log, unless it was configured before. `name` stands before log lines; the default is the script's.
+    library's log, unless it was configured before. `name` stands before log lines; the default is the script's. `arguments` are
+    those of the command line, if not `sys.argv`'s: the role's name, which can be left out where there is one role only.
 
     At the top of a module that is only imported this does nothing: a test imports it, or a process of `multiprocessing`.
     """

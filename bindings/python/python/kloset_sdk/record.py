@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from math import isfinite
 
 from .content import Content, FileSlice
 from .errors import in_words, told
@@ -17,6 +19,7 @@ Time = datetime | float | int
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def nanoseconds(time: Time | None) -> int:
@@ -24,10 +27,28 @@ def nanoseconds(time: Time | None) -> int:
     if time is None:
         return 0
     if isinstance(time, datetime):
-        return (time.astimezone(UTC) - _EPOCH) // _MICROSECOND * 1000
+        aware = time if time.tzinfo is not None else time.astimezone(UTC)
+        return (aware - _EPOCH) // _MICROSECOND * 1000
     if isinstance(time, int):
         return time * 1_000_000_000
-    return round(time * 1e9)
+    if isinstance(time, float) and isfinite(time):
+        return round(time * 1e9)
+    raise TypeError(f"mtime is {time!r}: it has to be a datetime, or seconds since 1970")
+
+
+def in_text(name: str, path: object) -> str:
+    """A path, or what a link leads to, as `os.fspath` makes it; an error names it."""
+    text = path.__fspath__() if isinstance(path, os.PathLike) else path
+    if isinstance(text, str):
+        return text
+    raise TypeError(f"{name} is {path!r}: it has to be a str or a pathlib.Path")
+
+
+def _mode(kind: int, mode: int) -> int:
+    try:
+        return kind | mode & 0o7777
+    except TypeError:
+        raise TypeError(f"mode is {mode!r}: it has to be a number, as 0o644") from None
 
 
 @dataclass(slots=True)
@@ -35,11 +56,11 @@ class FileInfo:
     """What a file system knows of an entry. The entry's name is the last part of its path and stands nowhere else."""
 
     mode: int = stat.S_IFREG | 0o644
-    """Type and permissions, as in `os.stat_result.st_mode`."""
+    """Type and permissions, as in `os.stat_result.st_mode`: ``stat.S_IFREG | 0o644``. Without a type it is no file."""
     size: int | None = None
     """Bytes; None where it is not known before the content is read."""
     mtime_ns: int = 0
-    """When the content was last changed, in nanoseconds since 1970."""
+    """When the content was last changed, in nanoseconds since 1970 in UTC."""
     dev: int = 0
     """The device that the entry lies on; entries with the same `dev` and `ino`, and `nlink` above 1, are hard links."""
     ino: int = 0
@@ -102,11 +123,24 @@ class FileInfo:
 class Record:
     """An entry that an importer has found: its path, what is known of it, and what opens its content.
 
-    A path is absolute, with ``/``, at or below the importer's root. A regular file has a content (an empty file too), nothing
-    else has one.
+    A path is absolute, with ``/``, without ``.`` and ``..``, at or below the importer's root, and text in UTF-8; for names that
+    are not, yield `Unreadable`. A regular file has a content (an empty file too), nothing else has one.
     """
 
     __slots__ = ("content", "file_attributes", "info", "path", "target", "xattrs")
+
+    path: str
+    """Where it is in the backup."""
+    info: FileInfo
+    """What is known of it."""
+    content: Content | None
+    """What opens the content of a regular file."""
+    target: str | None
+    """The text of a symbolic link."""
+    xattrs: Mapping[str, bytes] | None
+    """Its extended attributes: values by name."""
+    file_attributes: int
+    """Attributes of Windows; 0 elsewhere."""
 
     def __init__(
         self,
@@ -119,10 +153,10 @@ class Record:
         file_attributes: int = 0,
     ) -> None:
         """Make a record of whatever type `info` says."""
-        self.path = path if type(path) is str else os.fspath(path)
+        self.path = path if type(path) is str else in_text("path", path)
         self.info = info
         self.content = content
-        self.target = target if target is None else os.fspath(target)
+        self.target = target if target is None else in_text("target", target)
         self.xattrs = xattrs
         self.file_attributes = file_attributes
 
@@ -141,10 +175,14 @@ class Record:
         group: str = "",
         xattrs: Mapping[str, bytes] | None = None,
     ) -> Record:
-        """A regular file. `content` says what opens it; of bytes the size is known."""
+        """A regular file. `content` says what opens it; `mode` is its permissions, ``0o644`` if nothing is said.
+
+        `size` is in bytes; of bytes it is known. With it a small content is read ahead, and the next backup knows the file again,
+        so give it unless it costs something. `mtime` is a `datetime` (a naive one is in local time) or seconds since 1970.
+        """
         if size is None and isinstance(content, bytes | bytearray | memoryview):
             size = memoryview(content).nbytes
-        info = FileInfo(stat.S_IFREG | mode & 0o7777, size, nanoseconds(mtime), uid=uid, gid=gid, user=user, group=group)
+        info = FileInfo(_mode(stat.S_IFREG, mode), size, nanoseconds(mtime), uid=uid, gid=gid, user=user, group=group)
         return cls(path, info, content=content, xattrs=xattrs)
 
     @classmethod
@@ -160,8 +198,8 @@ class Record:
         group: str = "",
         xattrs: Mapping[str, bytes] | None = None,
     ) -> Record:
-        """A directory."""
-        info = FileInfo(stat.S_IFDIR | mode & 0o7777, 0, nanoseconds(mtime), uid=uid, gid=gid, user=user, group=group)
+        """A directory; `mode` is its permissions, ``0o755`` if nothing is said, `mtime` as of a `file`."""
+        info = FileInfo(_mode(stat.S_IFDIR, mode), 0, nanoseconds(mtime), uid=uid, gid=gid, user=user, group=group)
         return cls(path, info, xattrs=xattrs)
 
     @classmethod
@@ -176,9 +214,9 @@ class Record:
         user: str = "",
         group: str = "",
     ) -> Record:
-        """A symbolic link with this text, which may lead anywhere or nowhere."""
-        target = os.fspath(target)
-        size = len(target.encode())
+        """A symbolic link with this text, which may lead anywhere or nowhere; `mtime` as of a `file`."""
+        target = in_text("target", target)
+        size = len(target.encode(errors="surrogatepass"))
         info = FileInfo(stat.S_IFLNK | 0o777, size, nanoseconds(mtime), uid=uid, gid=gid, user=user, group=group)
         return cls(path, info, target=target)
 
@@ -193,9 +231,9 @@ class Record:
         """An entry of this machine's file system, under the path that it has there or under `at`.
 
         Mode, owner, size, times and a symbolic link's target are looked up (`status`, of `os.lstat`, saves the look); the content
-        is read when the host asks for it. Extended attributes are left out.
+        is read when the host asks for it. Extended attributes are left out. `OSError` where there is nothing at `path`.
         """
-        path = os.fspath(path)
+        path = in_text("path", path)
         info = FileInfo.from_stat(os.lstat(path) if status is None else status)
         record = cls(path if at is None else at, info)
         if info.is_symlink:
@@ -213,19 +251,32 @@ class Unreadable:
 
     __slots__ = ("message", "path")
 
+    path: str
+    r"""Where it would be in the backup. Bytes of a name that is not UTF-8 become ``\xff``."""
+    message: str
+    """What the user reads of it."""
+
     def __init__(self, path: str | os.PathLike[str], error: BaseException | str) -> None:
-        """Make one from what went wrong, in words or as the exception."""
-        self.path = os.fspath(path)
+        """Make one from what went wrong: the exception as it is, or words."""
+        self.path = _escaped(in_text("path", path))
         match error:
             case str():
-                self.message = error
+                message = error
             case OSError():
-                self.message = in_words(error)
+                message = in_words(error)
+            case BaseException():
+                message = told(error)
             case _:
-                self.message = told(error)
+                raise TypeError(f"error is {error!r}: it has to be an exception, or a str")
+        self.message = _escaped(message) or "it cannot be read"
 
     def __repr__(self) -> str:
         return f"Unreadable({self.path!r}, {self.message!r})"
+
+
+def _escaped(text: str) -> str:
+    r"""Text that may hold bytes of a name that is not UTF-8, which Python shows as surrogates: ``\xff`` for each."""
+    return _SURROGATE.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
 
 
 @lru_cache

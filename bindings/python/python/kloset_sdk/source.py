@@ -27,10 +27,12 @@ class Source(io.RawIOBase):
     """What the host sends of a file or an object: a file that can be read, from front to end, during the call that got it.
 
     A call that returns before it has read everything has failed. `TruncatedError` says that the host broke off: what came may not
-    be kept.
+    be kept. Reading waits for the host without the interpreter's lock. One thread reads at a time; after the call nothing can be
+    read any more.
     """
 
     def __init__(self, native: _native.Source) -> None:
+        """Made by the library."""
         self._native = native
         self._pump: _loop.Pump | None = None
 
@@ -48,7 +50,7 @@ class Source(io.RawIOBase):
         return self._native.readinto(buffer)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read up to `size` bytes, or everything; no bytes are the end."""
+        """Read up to `size` bytes, often fewer, or everything; no bytes are the end."""
         if size is None or size < 0:
             return self.readall()
         return self._native.read(size)
@@ -63,9 +65,14 @@ class Source(io.RawIOBase):
             yield piece
 
     def copy_to(self, to: Writable | int) -> int:
-        """Write everything to a file, or a descriptor, and say how many bytes it was."""
+        """Write everything that is left to a file, or a descriptor, and say how many bytes it was.
+
+        To a file on disk the library writes itself, without the interpreter's lock. The file stays open.
+        """
         if isinstance(to, int):
             return self._native.to_descriptor(to)
+        if not hasattr(to, "write") or isinstance(to, io.TextIOBase):
+            raise TypeError(f"copy_to was given {to!r}: it takes a file that was opened with mode 'wb', or a descriptor")
         file = getattr(to, "file", to)
         if isinstance(file, io.BufferedWriter | io.BufferedRandom):
             file.flush()

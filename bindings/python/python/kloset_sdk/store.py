@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from os import PathLike
@@ -40,8 +40,11 @@ class Mode(IntFlag):
     """What may be done with a store."""
 
     WRITE = 2
+    """Objects can be put and deleted."""
     READ = 4
+    """Objects can be listed and read."""
     READ_WRITE = 6
+    """Both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Object:
     """An object of a store: its kind, its name, and how it is used."""
 
     kind: Resource
+    """Which space of names it is in."""
     mac: bytes
     """Its name: 32 bytes, which ``mac.hex()`` makes fit for a file."""
     hot: bool = False
@@ -62,10 +66,12 @@ class Range(NamedTuple):
     """A part of an object. It may go past the end."""
 
     offset: int
+    """Where it begins: bytes from the object's beginning."""
     length: int
+    """How many bytes it has, of which fewer may be there."""
 
 
-Names: TypeAlias = Iterable[bytes]
+Names: TypeAlias = Iterable[bytes] | AsyncIterable[bytes]
 Later: TypeAlias = Awaitable[None] | None
 
 
@@ -73,8 +79,9 @@ class Store(ABC):
     """A store: it keeps repositories.
 
     Write the four general calls (`list`, `put`, `get`, `delete`), or the named ones of Plakar's guide, or some of each: a named
-    call that is not written falls back to its general one. Calls come on many threads at once, also for one kind of object.
-    Objects are never changed once they are written. Each method may be an ``async def``; these share one event loop.
+    call that is not written falls back to its general one. Calls come on many threads at once, also for one kind of object; a
+    `put` may last as long as a backup. Objects are never changed once they are written. Each method may be an ``async def``;
+    these share one event loop.
 
     The constructor gets the configuration, and must fail where that is wrong. It creates nothing.
     """
@@ -89,12 +96,12 @@ class Store(ABC):
     """How the host is to treat the location."""
 
     def __init__(self, config: Config) -> None:
-        """Keep the configuration. Constructors of one's own need not call this."""
+        """Keep the configuration as `self.config`. Constructors of one's own need not call this."""
         self.config = config
 
     @abstractmethod
     def create(self, config: bytes) -> Later:
-        """Make a new repository whose configuration are these bytes; fail where there is one already."""
+        """Make a new repository whose configuration are these bytes, some hundreds; `AlreadyExistsError` where there is one."""
 
     @abstractmethod
     def open(self) -> bytes | Awaitable[bytes]:
@@ -105,22 +112,29 @@ class Store(ABC):
         return Mode.READ_WRITE
 
     def size(self) -> int | Awaitable[int | None] | None:
-        """How many bytes it takes, where that is known."""
+        """How many bytes everything takes that it keeps; None where that is not known."""
         return None
 
     def list(self, kind: Resource) -> Names | Awaitable[Names]:
-        """The names of all objects of a kind, in any order; only of those that were put as a whole."""
+        """The names of all objects of a kind, in any order; only of those that were put as a whole.
+
+        May be a generator, asynchronous or not; all of it goes into one answer to the host.
+        """
         raise NotSupportedError("list: not supported by this connector")
 
     def put(self, object: Object, source: Source) -> Later:
-        """Keep an object: all of it, durably, or nothing.
+        """Keep an object: all of it, durably, before this returns; or nothing.
 
-        An exception from `source` says that the host broke off: nothing of the object may be kept or listed.
+        `source` is read to its end, during the call. An exception from it says that the host broke off: let it through, and keep
+        and list nothing of the object.
         """
         raise NotSupportedError("put: not supported by this connector")
 
     def get(self, object: Object, range: Range | None) -> Content | Awaitable[Content]:
-        """What an object, or a part of it, is read from; `NotFoundError` where there is none.
+        """What an object is read from, or with `range` that part of it; `NotFoundError` where there is none.
+
+        It may be whatever `kloset_sdk.content.Content` is. It is read after this returns, on another thread, and closed then;
+        of a part only as much is sent as `range` says.
 
         While the host asks for small parts of a packfile in order, this is called for a larger one, of up to 1 MiB, and the
         host's next calls are answered out of it. In all, at most four times as much is read as the host asks for. Where a
@@ -189,5 +203,5 @@ class Store(ABC):
         return None
 
     def close(self) -> Later:
-        """The host is gone. Called once."""
+        """Let go of what is held. Called once, when the host is done or gone."""
         return None

@@ -98,7 +98,7 @@ class Importer(kloset_sdk.Importer):
         try:
             if not is_utf8(entry.path):
                 rest = "; everything in this directory is left out" if entry.is_dir(follow_symlinks=False) else ""
-                return Unreadable(escaped(entry.path), "the name is not UTF-8" + rest)
+                return Unreadable(entry.path, "the name is not UTF-8" + rest)
             record = Record.from_path(entry.path, status=entry.stat(follow_symlinks=False))
             if record.target is not None and not is_utf8(record.target):
                 return Unreadable(entry.path, "the link's target is not UTF-8")
@@ -106,7 +106,7 @@ class Importer(kloset_sdk.Importer):
         except FileNotFoundError:
             return None
         except OSError as error:
-            return Unreadable(escaped(entry.path), error)
+            return Unreadable(entry.path, error)
 
     def add_xattrs(self, record: Record) -> Record:
         """Add the extended attributes where they are wanted. An entry without them is better than none."""
@@ -126,8 +126,3 @@ class Importer(kloset_sdk.Importer):
 def is_utf8(name: str) -> bool:
     """Whether a name can be in a snapshot. Python shows bytes that are not UTF-8 as surrogates."""
     return name.isascii() or name.isprintable() or not any("\ud800" <= c <= "\udfff" for c in name)
-
-
-def escaped(name: str) -> str:
-    r"""A name as text, with ``\xff`` in the place of each byte that is not UTF-8."""
-    return os.fsencode(name).decode(errors="backslashreplace")

@@ -27,7 +27,9 @@ def _content(size: int) -> bytes:
     return b"".join(blocks)[:size]
 
 
-class _Suite:
+class Suite:
+    """What is common to the three: what is tried, and where. A suite of one's own sets `connector`, and what else it needs."""
+
     connector: ClassVar[Connector]
     """The class under test, or a command line."""
     protocol: ClassVar[str] = "test"
@@ -55,7 +57,7 @@ class _Suite:
             host(self.connector, location, {**self.options, "no_such_option": "x"}).end()
 
 
-class ImporterSuite(_Suite):
+class ImporterSuite(Suite):
     """What every importer has to do."""
 
     @pytest.fixture
@@ -111,7 +113,7 @@ def _is_at_or_below(path: str, root: str) -> bool:
     return path == root or path.startswith(root.rstrip("/") + "/")
 
 
-class ExporterSuite(_Suite):
+class ExporterSuite(Suite):
     """What every exporter has to do. Override `restored` to have compared what was written."""
 
     def restored(self, location: str) -> dict[str, bytes] | None:
@@ -170,7 +172,7 @@ def _file(path: str, content: bytes) -> Entry:
     return Entry(path, FileInfo(size=len(content), mtime_ns=1_600_000_000_123_456_789), content)
 
 
-class StoreSuite(_Suite):
+class StoreSuite(Suite):
     """What every store has to do."""
 
     CONFIG: ClassVar[bytes] = b"a repository's configuration \x00\xff" * 10
