@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -219,6 +220,33 @@ func Test_an_importer_gives_no_attributes_where_none_are_wanted(t *testing.T) {
 				t.Errorf("%q names its attributes %q", path, record.GetExtendedAttributes())
 			}
 		}
+	})
+}
+
+// A restore reads a repository by path: what was backed up in that order lies in it so.
+func Test_an_importer_gives_a_tree_by_name_and_what_is_in_a_directory_right_after_it(t *testing.T) {
+	each(t, func(t *testing.T, c connector) {
+		ctx := guarded(t)
+		root := filepath.Join(t.TempDir(), "tree")
+		for _, name := range []string{"b/2", "b/10", "b/1", "c", "a", "b.txt", "b/x/y", "d/e"} {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(root, name), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		i := startImporter(t, ctx, c, root, host.Options{})
+		came := collect(t, ctx, i, 1).order
+		// What is below a directory comes before whatever else begins with its name.
+		byName := slices.Clone(came)
+		slices.SortFunc(byName, func(a, b string) int {
+			return strings.Compare(strings.ReplaceAll(a, "/", "\x00"), strings.ReplaceAll(b, "/", "\x00"))
+		})
+		if !slices.Equal(came, byName) || !slices.Contains(came, filepath.Join(root, "d/e")) {
+			t.Errorf("it came as %q instead of %q", came, byName)
+		}
+		closed(t, ctx, i)
 	})
 }
 

@@ -208,11 +208,20 @@ mod tests {
     fn every_directory_above_the_root_comes_with_what_the_system_knows_of_it() {
         let folder = Folder::new();
         let top = importer(&folder, &[]).top().unwrap();
-        assert_eq!(top[top.len() - 2].path, "/");
+        assert_eq!(top[0].path, "/");
         assert_eq!(top.last().unwrap().path, folder.0.to_str().unwrap());
         for record in top {
             assert_eq!(record.info, FileInfo::from_metadata(&fs::metadata(&record.path).unwrap()));
         }
+    }
+
+    #[test]
+    fn a_tree_comes_by_name_what_is_in_a_directory_right_after_it() {
+        let folder = Folder::new();
+        write(&folder, &["b/2", "b/10", "b/1", "c", "a", "b.txt", "b/x/y"]);
+        let importer = importer(&folder, &[]);
+        let paths = importer.below().map(|entry| entry.unwrap().path[importer.root.len()..].to_owned()).collect::<Vec<_>>();
+        assert_eq!(paths, ["/a", "/b", "/b/1", "/b/10", "/b/2", "/b/x", "/b/x/y", "/b.txt", "/c"]);
     }
 
     #[test]
