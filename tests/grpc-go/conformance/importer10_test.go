@@ -229,7 +229,7 @@ func Test_on_1_0_a_file_that_vanished_since_its_record_is_an_error_of_that_file_
 			}
 		}
 		i := startImporter10(t, ctx, c, root)
-		vanished := filepath.Join(root, "7")
+		vanished := filepath.Join(root, "10") // the third: nothing is read ahead yet
 		opened := 0
 		failures, err := i.Read(ctx, 1, func(ctx context.Context, found *importer10.ScanResponse) error {
 			if !asRecord(t, found).GetHasReader() {

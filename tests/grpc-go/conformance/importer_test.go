@@ -333,7 +333,7 @@ func Test_a_file_that_vanished_since_its_record_is_an_error_of_that_file_alone(t
 			}
 		}
 		i := startImporter(t, ctx, c, root, host.Options{})
-		vanished := filepath.Join(root, "7")
+		vanished := filepath.Join(root, "10") // the third: nothing is read ahead yet
 		opened := 0
 		err := i.Read(ctx, 1, func(ctx context.Context, record *connectors.Record) error {
 			if !record.GetHasReader() {
