@@ -118,16 +118,32 @@ fn a_scan_and_its_contents_come_as_the_host_asks_for_them() {
         assert_eq!(importer.read("/a").await.unwrap(), b"hello");
         assert_eq!(importer.read("/empty").await.unwrap(), b"");
         importer.close_reader("/a").await.unwrap();
-        connector.stderr.wait_for("let go /a").await;
-        assert!(!connector.stderr.text().contains("let go /empty"));
         let gone = importer.read("/a").await.unwrap_err();
         assert_eq!(gone.code(), Code::NotFound);
         assert!(gone.message().ends_with("or its reader was closed already"), "{}", gone.message());
         importer.close_reader("/a").await.unwrap();
         importer.close().await.unwrap();
-        connector.stderr.wait_for("let go /empty").await;
         assert_eq!(importer.info().await.unwrap_err().message(), "the host called after Close");
         connector.end_well().await;
+    });
+}
+
+#[test]
+fn a_large_content_is_let_go_of_when_its_reader_is_closed_and_a_small_one_with_others_or_at_the_end() {
+    run(async {
+        let connector = start(Role::Importer).go().await;
+        let emit = "d /\nf /never small\nf /small small\nf /large *1048576";
+        let importer = Importer::init(&connector, &[("emit", emit), ("watch", "1")]).await.unwrap();
+        assert_eq!(importer.scan().await.unwrap().len(), 4);
+        importer.close_reader("/small").await.unwrap();
+        importer.close_reader("/large").await.unwrap();
+        connector.stderr.wait_for("let go /large").await;
+        connector.stderr.wait_for("let go /small").await;
+        assert!(!connector.stderr.text().contains("let go /never"));
+        importer.close().await.unwrap();
+        connector.stderr.wait_for("let go /never").await;
+        let said = connector.end_well().await;
+        assert_eq!(said.matches("let go ").count(), 3, "{said}");
     });
 }
 

@@ -87,7 +87,6 @@ impl Server {
         let importing = self.instances.get(&request.cookie).map_err(failed)?;
         if let Some(scan) = importing.kept() {
             scan.acknowledged([(request.pathname.as_str(), None)].into_iter());
-            scan.release();
         }
         Ok(CloseReaderResponse {})
     }
