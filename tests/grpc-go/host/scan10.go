@@ -55,7 +55,7 @@ func (i *Importer10) Read(ctx context.Context, workers int, visit func(ctx conte
 // Content reads the content of a record, handing over chunk after chunk, and closes the reader. Where it is not read to its
 // end, plakar leaves the call as it is and closes the reader all the same; so does this.
 func (i *Importer10) Content(ctx context.Context, pathname string, take func(chunk []byte) error) error {
-	err := i.readContent(ctx, pathname, take)
+	err := i.Open(ctx, pathname, take)
 	_, closeErr := i.Calls.CloseReader(ctx, &importer10.CloseReaderRequest{Pathname: pathname, Cookie: i.Cookie})
 	if err == nil && closeErr != nil {
 		err = fmt.Errorf("CloseReader of %q: %w", pathname, closeErr)
@@ -63,7 +63,8 @@ func (i *Importer10) Content(ctx context.Context, pathname string, take func(chu
 	return err
 }
 
-func (i *Importer10) readContent(ctx context.Context, pathname string, take func(chunk []byte) error) error {
+// Open reads the content of a record and leaves its reader open.
+func (i *Importer10) Open(ctx context.Context, pathname string, take func(chunk []byte) error) error {
 	stream, err := i.Calls.OpenReader(ctx, &importer10.OpenReaderRequest{Pathname: pathname, Cookie: i.Cookie})
 	if err != nil {
 		return err

@@ -14,14 +14,22 @@ import (
 // work is one thing to measure.
 type work struct {
 	name    string
-	role    string // the word that a connector with several roles is started with
-	size    int64  // bytes of one object
-	count   int64  // how many objects
-	streams int    // how many calls at once, where the host decides
-	run     func(ctx context.Context, b *bench) (moved, error)
+	role    string                                             // the word that a connector with several roles is started with
+	size    int64                                              // bytes of one object
+	count   int64                                              // how many objects
+	streams int                                                // how many calls at once, where the host decides
+	run     func(ctx context.Context, b *bench) (moved, error) // in generation 1.1
 
 	run10     func(ctx context.Context, b *bench) (moved, error) // in generation 1.0
 	streams10 int                                                // where not as many as above
+}
+
+// in gives what runs the work in a generation, nil where that has none.
+func (w work) in(generation *generation) func(ctx context.Context, b *bench) (moved, error) {
+	if generation.is10 {
+		return w.run10
+	}
+	return w.run
 }
 
 var works = []work{
@@ -32,6 +40,7 @@ var works = []work{
 	{name: "put", role: "store", size: 128 << 20, count: 8, streams: 1, run: benchPut, run10: benchPut10},
 	{name: "open", role: "importer", size: 16 << 20, count: 64, streams: 4, run: benchOpen, run10: benchOpen10},
 	{name: "open-small", role: "importer", size: 4 << 10, count: 20_000, streams: 8, run: benchOpen, run10: benchOpen10},
+	{name: "open-alone", role: "importer", size: 4 << 10, count: 20_000, streams: 8, run10: benchOpenAlone10},
 	{name: "open-latency", role: "importer", size: 4 << 10, count: 500, streams: 1, run: benchOpenLatency},
 	{name: "export", role: "exporter", size: 16 << 20, count: 64, streams: 1, run: benchExport, run10: benchExport10, streams10: 4},
 	{name: "export-small", role: "exporter", size: 4 << 10, count: 20_000, streams: 1, run: benchExport, run10: benchExport10, streams10: 8},
@@ -80,7 +89,7 @@ func runBench(ctx context.Context, arguments []string) error {
 	b.flags.IntVar(&b.rounds, "rounds", 20, "list: how often to list")
 	b.flags.BoolVar(&b.real, "real", false, "a store that keeps things: create it, and put what get reads and list lists, in a process of its own before")
 	b.flags.DurationVar(&b.pause, "pause", 0, "a slow host: waits so long after every record and chunk that it takes")
-	older := generationFlag(b.flags)
+	spoken := generationFlag(b.flags)
 	ctx, cancel, words, command, err := b.flags.parse(ctx, arguments)
 	if err != nil {
 		return err
@@ -95,12 +104,12 @@ func runBench(ctx context.Context, arguments []string) error {
 	if b.work, err = findWork(words[0]); err != nil {
 		return err
 	}
-	prepare := b.prepare
-	if older.is10 {
-		if b.run10 == nil {
-			return fmt.Errorf("generation 1.0 has no work %q", b.name)
-		}
-		b.run, prepare = b.run10, b.prepare10
+	run, prepare := b.in(spoken), b.prepare
+	if run == nil {
+		return fmt.Errorf("generation %s has no work %q", spoken, b.name)
+	}
+	if spoken.is10 {
+		prepare = b.prepare10
 		b.streams = cmp.Or(b.streams10, b.streams)
 	}
 	b.command = command
@@ -119,7 +128,7 @@ func runBench(ctx context.Context, arguments []string) error {
 			return fmt.Errorf("prepare: %w", err)
 		}
 	}
-	total, err := b.run(ctx, b)
+	total, err := run(ctx, b)
 	if err != nil {
 		return err
 	}

@@ -173,6 +173,15 @@ func (b *bench) onImporter10(ctx context.Context, config map[string]string, visi
 
 // benchOpen10 reads the content of every file while Scan runs, and closes its reader.
 func benchOpen10(ctx context.Context, b *bench) (moved, error) {
+	return b.open10(ctx, (*host.Importer10).Content)
+}
+
+// benchOpenAlone10 leaves the readers open: OpenReader is all that is measured, as Open is in generation 1.1.
+func benchOpenAlone10(ctx context.Context, b *bench) (moved, error) {
+	return b.open10(ctx, (*host.Importer10).Open)
+}
+
+func (b *bench) open10(ctx context.Context, read func(i *host.Importer10, ctx context.Context, pathname string, take func([]byte) error) error) (moved, error) {
 	config := map[string]string{"files": fmt.Sprint(b.count), "size": fmt.Sprint(b.size)}
 	if b.real {
 		config = nil
@@ -183,7 +192,7 @@ func benchOpen10(ctx context.Context, b *bench) (moved, error) {
 			return nil
 		}
 		files.Add(1)
-		return i.Content(ctx, found.GetPathname(), func(chunk []byte) error {
+		return read(i, ctx, found.GetPathname(), func(chunk []byte) error {
 			total.Add(int64(len(chunk)))
 			b.take()
 			return nil

@@ -45,7 +45,7 @@ func runBenchTable(ctx context.Context, arguments []string) error {
 	scale := c.Float64("scale", 1, "multiplies the number of objects of every work")
 	output := c.String("json", "", "write the rows to this `file`")
 	picture := c.String("svg", "", "draw the speeds into this `file`")
-	older := generationFlag(c)
+	spoken := generationFlag(c)
 	ctx, cancel, words, command, err := c.parse(ctx, arguments)
 	if err != nil {
 		return err
@@ -59,12 +59,12 @@ func runBenchTable(ctx context.Context, arguments []string) error {
 		return err
 	}
 	var added []string // to the role
-	if older.is10 {
+	if spoken.is10 {
 		added = host.Arguments10
 	}
 	var chosen []work
 	for _, w := range works {
-		if older.is10 && w.run10 == nil {
+		if w.in(spoken) == nil {
 			continue
 		}
 		if *names == "" || slices.Contains(strings.Split(*names, ","), w.name) {
@@ -74,7 +74,7 @@ func runBenchTable(ctx context.Context, arguments []string) error {
 	if *names != "" && len(chosen) != len(strings.Split(*names, ",")) {
 		return fmt.Errorf("not every work of %q is known", *names)
 	}
-	shared := []string{"-proto", c.proto, "-location", c.location, "-timeout", c.timeout.String(), "-scale", fmt.Sprint(*scale), "-generation", older.String()}
+	shared := []string{"-proto", c.proto, "-location", c.location, "-timeout", c.timeout.String(), "-scale", fmt.Sprint(*scale), "-generation", spoken.String()}
 	for key, value := range c.config {
 		shared = append(shared, "-config", key+"="+value)
 	}

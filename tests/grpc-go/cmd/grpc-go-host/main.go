@@ -13,7 +13,7 @@ const usage = `usage: grpc-go-host COMMAND [flags] -- EXECUTABLE ARGS...
   ls           read an importer completely, as a backup does
   export DIR   send a local directory to an exporter
   store WHAT   put|get|list|delete|roundtrip on a store
-  bench WORK   measure one work: get get4 put open open-small export export-small import list
+  bench WORK   measure one work: get, put, open, export, import (README.md has all)
   bench-table  measure several connectors side by side (--connector NAME=COMMAND, no EXECUTABLE)
 
 Each command tells its flags with -h.
