@@ -34,6 +34,7 @@ const MISUSED: u8 = 2;
 pub(crate) fn process(connector: Connector, arguments: Vec<String>) -> u8 {
     log::set_name(&connector.name);
     os::ignore_write_signals();
+    os::keep_freed_memory();
     let asked = connector.asked(&arguments);
     match asked {
         Ok(Asked::Help) => return print(&connector.help()),
