@@ -30,9 +30,9 @@ impl Exporting {
             let config = config?;
             let defaults = Location::defaults(&config);
             let role = make(config).await?;
-            let asked = role.clone();
-            let (location, concurrency) =
-                jobs::blocking("location", move || Ok((asked.location(defaults), asked.concurrency()))).await?;
+            // The role goes there and comes back: where it does not, it is dropped there, since that runs the author's code.
+            let asked = jobs::blocking("location", move || Ok((role.location(defaults), role.concurrency(), role)));
+            let (location, concurrency, role) = asked.await?;
             Ok(Session { role, location: Arc::new(location), concurrency })
         };
         self.0.start(made).await

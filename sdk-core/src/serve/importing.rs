@@ -58,12 +58,16 @@ impl Importing {
             let defaults = Location::defaults(&config);
             let no_xattr = config.host().no_xattr;
             let role = make(config).await?;
-            let asked = role.clone();
-            let mut location = jobs::blocking("location", move || Ok(asked.location(defaults))).await?;
-            if !location.root.starts_with('/') {
-                return Err(Error::invalid(format!("the importer's root {:?} is not an absolute path", location.root)));
-            }
-            location.root = path::clean(&location.root);
+            // The role goes there and comes back: where it does not, it is dropped there, since that runs the author's code.
+            let asked = jobs::blocking("location", move || {
+                let mut location = role.location(defaults);
+                if !location.root.starts_with('/') {
+                    return Err(Error::invalid(format!("the importer's root {:?} is not an absolute path", location.root)));
+                }
+                location.root = path::clean(&location.root);
+                Ok((role, location))
+            });
+            let (role, location) = asked.await?;
             Ok(Session { role, location: Arc::new(location), no_xattr })
         };
         Ok(self.0.instance.start(made).await?.location)
@@ -171,5 +175,44 @@ impl Importing {
             running.scan.release_all();
         }
         self.0.instance.close()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread::{self, ThreadId};
+
+    use super::*;
+    use crate::{Connector, HostOptions, blocking};
+
+    /// An importer from a place that there cannot be, which says where it is dropped.
+    struct Relative(mpsc::Sender<ThreadId>);
+
+    impl blocking::Importer for Relative {
+        fn init(_: &Config) -> Result<Self> {
+            Err(Error::not_supported("init"))
+        }
+
+        fn location(&self, defaults: Location) -> Location {
+            Location { root: "not/absolute".into(), ..defaults }
+        }
+    }
+
+    impl Drop for Relative {
+        fn drop(&mut self) {
+            let _ = self.0.send(thread::current().id());
+        }
+    }
+
+    #[test]
+    fn an_importer_whose_location_is_refused_is_dropped_where_its_code_runs() {
+        let (sender, dropped) = mpsc::channel();
+        let connector = Connector::new("author").blocking_importer_with(move |_: &Config| Ok(Relative(sender.clone())));
+        let config = Config::new("author", [("location".to_owned(), "author:///".to_owned())], HostOptions::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let error = runtime.block_on(Importing::new().start(&connector.importer.unwrap(), config)).unwrap_err();
+        assert!(error.message().contains("not/absolute"), "{error}");
+        assert_ne!(dropped.recv().unwrap(), thread::current().id());
     }
 }

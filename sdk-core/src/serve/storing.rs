@@ -56,8 +56,8 @@ impl Storing {
             let config = config?;
             let defaults = Location::defaults(&config);
             let role = make(config).await?;
-            let asked = role.clone();
-            let location = jobs::blocking("location", move || Ok(asked.location(defaults))).await?;
+            // The role goes there and comes back: where it does not, it is dropped there, since that runs the author's code.
+            let (location, role) = jobs::blocking("location", move || Ok((role.location(defaults), role))).await?;
             Ok(Session { role, location: Arc::new(location) })
         };
         Ok(self.0.instance.start(made).await?.location)
