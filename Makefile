@@ -19,6 +19,11 @@ SYSTEM_LIBS_Linux  = -lpthread -ldl -lm -lrt -lutil -lgcc_s
 SYSTEM_LIBS_Darwin = -liconv
 SYSTEM_LIBS       := $(SYSTEM_LIBS_$(shell uname -s))
 
+# What nobody calls stays out of a program that links the library statically; the linker takes all of it otherwise.
+WITHOUT_UNUSED_Linux  = -Wl,--gc-sections
+WITHOUT_UNUSED_Darwin = -Wl,-dead_strip
+STATIC_LIBS          := $(WITHOUT_UNUSED_$(shell uname -s)) $(SYSTEM_LIBS)
+
 C_EXAMPLES    := fs hello
 C_CONNECTORS  := $(BIN)/fs-c $(BIN)/hello $(BIN)/bench-c
 PY_EXAMPLES   := fs mailbox sqlite
@@ -70,11 +75,11 @@ $(OUT)/lib/pkgconfig/kloset_sdk.pc: Makefile Cargo.toml
 
 # A package holds the executable alone, so that the library had better be in it.
 $(OUT)/lib/pkgconfig/kloset_sdk-static.pc: $(OUT)/lib/pkgconfig/kloset_sdk.pc
-	@sed -e 's/^Name:.*/Name: kloset_sdk-static/' -e 's|^Libs:.*|Libs: $${libdir}/libkloset_sdk.a $(SYSTEM_LIBS)|' -e '/^Libs.private/d' $< > $@
+	@sed -e 's/^Name:.*/Name: kloset_sdk-static/' -e 's|^Libs:.*|Libs: $${libdir}/libkloset_sdk.a $(STATIC_LIBS)|' -e '/^Libs.private/d' $< > $@
 
 examples: rust $(C_CONNECTORS)
 
-STATICALLY = KLOSET_CFLAGS='-I$(abspath include)' KLOSET_LIBS='$(STATIC) $(SYSTEM_LIBS)'
+STATICALLY = KLOSET_CFLAGS='-I$(abspath include)' KLOSET_LIBS='$(STATIC) $(STATIC_LIBS)'
 
 $(BIN)/fs-c: lib FORCE
 	@$(MAKE) --no-print-directory -s -C examples/c/fs fs-c $(STATICALLY) CFLAGS='-O2'

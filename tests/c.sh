@@ -23,10 +23,12 @@ build shared -O2 "$(pkg-config --libs kloset_sdk) -Wl,-rpath,$out/prefix/lib"
 readelf -d "$out/shared/fs-c" | grep -q 'NEEDED.*libkloset_sdk.so.0'
 conformance "$out/shared/fs-c"
 
-echo "-- the static library, and nothing of it beside kloset_ in the shared one's names"
+echo "-- the static library, of which a program holds only what it calls, and nothing beside kloset_ in the shared one's names"
 static=$(pkg-config --libs kloset_sdk-static)
 build static -O2 "$static"
 "$out/static/fs-c" --version >/dev/null
+unused=$(nm "$out/static/fs-c" | grep -c kloset_sdk4host7command || true)
+[ "$unused" = 0 ] || { echo "the command kloset-sdk is in a connector: $unused of its functions" >&2; exit 1; }
 others=$(nm -D --defined-only "$out/prefix/lib/libkloset_sdk.so" | awk '{print $3}' | grep -v '^kloset_' || true)
 [ -z "$others" ] || { echo "exported beside kloset_: $others" >&2; exit 1; }
 
