@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use hyper::body::{Frame, Incoming};
 use prost::Message;
 use tonic::body::Body;
@@ -11,6 +11,7 @@ use tonic::codec::Codec;
 use tonic::{Status, Streaming};
 
 use super::answer_body::AnswerBody;
+use super::encoding::framed;
 use super::instance::status;
 use super::transport::BoxError;
 use crate::Error;
@@ -36,9 +37,18 @@ where
 
 /// The whole answer to a call that is answered with one message, or with the error that came instead of it.
 pub(crate) fn answer<M: Message>(result: Result<M, Status>) -> http::Response<AnswerBody> {
+    encoded(result.map(|message| {
+        let mut out = Vec::with_capacity(5 + message.encoded_len());
+        framed(&mut out, |out| message.encode_raw(out));
+        out.into()
+    }))
+}
+
+/// The same with the message as it travels.
+pub(crate) fn encoded(result: Result<Bytes, Status>) -> http::Response<AnswerBody> {
     match result {
         Err(status) => status.into_http(),
-        Ok(message) => streamed(Body::new(OneMessage::Message(framed(&message)))),
+        Ok(message) => streamed(Body::new(OneMessage::Message(message))),
     }
 }
 
@@ -70,16 +80,6 @@ pub(super) fn trailers<D>(status: &Status) -> Result<Frame<D>, Status> {
     let mut trailers = http::HeaderMap::new();
     status.add_header(&mut trailers)?;
     Ok(Frame::trailers(trailers))
-}
-
-/// A message in the length-prefixed form of gRPC.
-fn framed(message: &impl Message) -> Bytes {
-    let length = message.encoded_len();
-    let mut out = BytesMut::with_capacity(5 + length);
-    out.put_u8(0);
-    out.put_u32(length as u32);
-    message.encode_raw(&mut out);
-    out.freeze()
 }
 
 /// The body of an answer with one message.

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::task::JoinSet;
 
 use super::chunk_body::ChunkBody;
+use super::encoding::framed;
 use super::feed::Feed;
 use super::instance::Instance;
 use super::uploads::{Pieces, Upload, Uploads};
@@ -97,19 +98,25 @@ impl Storing {
         Ok(size.and_then(|size| i64::try_from(size).ok()).unwrap_or(-1))
     }
 
-    /// The names of all objects of a kind, each of which takes `encoded` bytes of the answer.
-    pub(crate) async fn list(&self, kind: Resource, encoded: usize) -> Result<impl ExactSizeIterator<Item = Bytes> + use<>> {
+    /// The answer with the names of all objects of a kind, as it travels; `head` stands before each.
+    pub(crate) async fn list(&self, kind: Resource, head: &[u8]) -> Result<Bytes> {
         let macs = self.call(|role| role.list(kind)).await?;
-        let most = LARGEST_ANSWER / encoded;
+        let name = head.len() + Mac::LEN;
+        let most = LARGEST_ANSWER / name;
         if macs.len() > most {
             return Err(Error::other(format!(
                 "the store holds {} objects of kind {kind}; Plakar takes a list of {most} at the most",
                 macs.len()
             )));
         }
-        // One piece of memory for all of them.
-        let all = Bytes::from(macs.iter().flat_map(|mac| mac.0).collect::<Vec<u8>>());
-        Ok((0..macs.len()).map(move |i| all.slice(i * Mac::LEN..(i + 1) * Mac::LEN)))
+        let mut answer = Vec::with_capacity(5 + macs.len() * name);
+        framed(&mut answer, |out| {
+            for mac in &macs {
+                out.extend_from_slice(head);
+                out.extend_from_slice(&mac.0);
+            }
+        });
+        Ok(answer.into())
     }
 
     /// Takes an object in; `first` is what came with its name. Says how many bytes it has.

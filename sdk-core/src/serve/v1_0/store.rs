@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hyper::body::Incoming;
 use tonic::Status;
 
@@ -9,7 +10,7 @@ use super::super::answer_body::AnswerBody;
 use super::super::arguments;
 use super::super::chunk_body::ChunkBody;
 use super::super::instance::init_status;
-use super::super::messages::{answer, only_message, unary, unknown};
+use super::super::messages::{answer, encoded, only_message, unary, unknown};
 use super::super::storing::Storing;
 use super::super::uploads::{Upload, Uploads};
 use super::instances::Instances;
@@ -18,8 +19,8 @@ use super::{convert, failed};
 use crate::roles::store::Make;
 use crate::{Error, Object, Range, Resource, Result};
 
-/// What a name takes in a listing.
-const LISTED: usize = crate::Mac::LEN + 4;
+/// What stands before each name in a `GetStatesResponse`: the field `macs`, a length, in it the field `value`, a length.
+const LISTED: [u8; 4] = [1 << 3 | 2, 2 + crate::Mac::LEN as u8, 1 << 3 | 2, crate::Mac::LEN as u8];
 
 impl Upload for PutStateRequest {
     const CHUNK: &'static [u32] = &[2];
@@ -95,7 +96,7 @@ impl Server {
             "GetSize" => unary(request, |request| self.size(request)).await,
             "GetPackfileBlob" => ChunkBody::answer(self.blob(request).await),
             _ => match call_of(method) {
-                Some((Call::List, kind)) => unary(request, |request| self.list(kind, request)).await,
+                Some((Call::List, kind)) => encoded(self.list(kind, request).await),
                 Some((Call::Put, kind)) => {
                     let written = self.put(kind, Uploads::new(request.into_body())).await.map_err(failed);
                     answer(written.map(|bytes_written| PutStateResponse { bytes_written }))
@@ -150,10 +151,10 @@ impl Server {
         size.await.map(|size| GetSizeResponse { size }).map_err(failed)
     }
 
-    async fn list(&self, kind: Resource, request: GetStatesRequest) -> Result<GetStatesResponse, Status> {
-        let list = async { self.storing(&request.cookie)?.list(kind, LISTED).await };
-        let macs = list.await.map_err(failed)?.map(|value| Mac { value }).collect();
-        Ok(GetStatesResponse { macs })
+    async fn list(&self, kind: Resource, request: http::Request<Incoming>) -> Result<Bytes, Status> {
+        let request: GetStatesRequest = only_message(request.into_body()).await?;
+        let list = async { self.storing(&request.cookie)?.list(kind, &LISTED).await };
+        list.await.map_err(failed)
     }
 
     async fn put(&self, kind: Resource, mut uploads: Uploads<PutStateRequest>) -> Result<i64> {
@@ -185,7 +186,6 @@ impl Server {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
     use prost::Message;
 
     #[test]
@@ -206,9 +206,11 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_of_names_takes_what_it_is_said_to_take() {
-        let macs = vec![Mac { value: vec![7; 32].into() }; 1000];
-        assert_eq!(GetStatesResponse { macs }.encoded_len(), 1000 * LISTED);
+    fn names_written_as_they_travel_are_read_back_from_a_listing() {
+        let names = [[7; crate::Mac::LEN], [0; crate::Mac::LEN], [255; crate::Mac::LEN]];
+        let listing = names.iter().flat_map(|name| [&LISTED[..], name].concat()).collect::<Vec<u8>>();
+        let read = GetStatesResponse::decode(&listing[..]).unwrap().macs;
+        assert_eq!(read.into_iter().map(|mac| mac.value.to_vec()).collect::<Vec<_>>(), names.map(|name| name.to_vec()));
     }
 
     #[test]

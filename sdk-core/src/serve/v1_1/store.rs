@@ -1,12 +1,13 @@
 //! The store's service.
 
+use bytes::Bytes;
 use hyper::body::Incoming;
 use tonic::Status;
 
 use super::super::answer_body::AnswerBody;
 use super::super::chunk_body::ChunkBody;
 use super::super::instance::init_status;
-use super::super::messages::{answer, only_message, unary, unknown};
+use super::super::messages::{answer, encoded, only_message, unary, unknown};
 use super::super::storing::Storing;
 use super::super::uploads::{Upload, Uploads};
 use super::wire::store::*;
@@ -14,8 +15,8 @@ use super::{convert, failed};
 use crate::roles::store::Make;
 use crate::{Error, Mac, Object, Range, Resource, Result};
 
-/// What a name takes in a listing.
-const LISTED: usize = Mac::LEN + 2;
+/// What stands before each name in a `ListResponse`: the field `macs`, a length.
+const LISTED: [u8; 2] = [1 << 3 | 2, Mac::LEN as u8];
 
 /// Serves one store.
 #[derive(Clone)]
@@ -42,7 +43,7 @@ impl Server {
             "Ping" => unary(request, |_: PingRequest| self.ping()).await,
             "Mode" => unary(request, |_: ModeRequest| self.mode()).await,
             "Size" => unary(request, |_: SizeRequest| self.size()).await,
-            "List" => unary(request, |request| self.list(request)).await,
+            "List" => encoded(self.list(request).await),
             "Put" => {
                 let written = self.put(Uploads::new(request.into_body())).await.map_err(failed);
                 answer(written.map(|bytes_written| PutResponse { bytes_written }))
@@ -87,9 +88,10 @@ impl Server {
         self.storing.size().await.map(|size| SizeResponse { size }).map_err(failed)
     }
 
-    async fn list(&self, request: ListRequest) -> Result<ListResponse, Status> {
-        let list = async { self.storing.list(Resource::from_number(request.r#type)?, LISTED).await };
-        Ok(ListResponse { macs: list.await.map_err(failed)?.collect() })
+    async fn list(&self, request: http::Request<Incoming>) -> Result<Bytes, Status> {
+        let request: ListRequest = only_message(request.into_body()).await?;
+        let list = async { self.storing.list(Resource::from_number(request.r#type)?, &LISTED).await };
+        list.await.map_err(failed)
     }
 
     async fn put(&self, mut uploads: Uploads<PutRequest>) -> Result<i64> {
@@ -126,4 +128,17 @@ fn object(mac: &[u8], kind: i32, flags: i32) -> Result<Object> {
     let mut object = Object::new(Resource::from_number(kind)?, Mac::try_from(mac)?);
     object.hot = flags == StorageFlags::Hot as i32;
     Ok(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prost::Message;
+
+    #[test]
+    fn names_written_as_they_travel_are_read_back_from_a_listing() {
+        let names = [[7; Mac::LEN], [0; Mac::LEN], [255; Mac::LEN]];
+        let listing = names.iter().flat_map(|name| [&LISTED[..], name].concat()).collect::<Vec<u8>>();
+        assert_eq!(ListResponse::decode(&listing[..]).unwrap().macs, names.map(|name| name.to_vec()));
+    }
 }
