@@ -371,15 +371,28 @@ static INTERRUPTED: AtomicI32 = AtomicI32::new(-1);
 
 /// Has the C library's allocator, which Rust uses as well, keep what is freed for what is allocated next: contents pass through this
 /// process in buffers that live for a millisecond, and each page that was given back to the system costs a fault when it is needed
-/// again. At most 4 MiB are held for each of its two arenas, which are two so that what one thread frees is there for the others.
+/// again. At most 4 MiB are held for each arena, of which there is one a processor, so that what one thread frees is there for the
+/// others. Where the environment sets anything of the allocator's, all of it stays as it is.
 pub(crate) fn keep_freed_memory() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: mallopt may be called at any time; it takes the allocator's own locks.
-    unsafe {
-        libc::mallopt(libc::M_TRIM_THRESHOLD, 4 << 20);
-        libc::mallopt(libc::M_MMAP_THRESHOLD, 2 << 20);
-        libc::mallopt(libc::M_ARENA_MAX, 2);
+    {
+        if std::env::vars_os().any(|(name, _)| sets_the_allocator(name.as_bytes())) {
+            return;
+        }
+        let arenas = std::thread::available_parallelism().map_or(2, |processors| processors.get().max(2));
+        // SAFETY: mallopt may be called at any time; it takes the allocator's own locks.
+        unsafe {
+            libc::mallopt(libc::M_TRIM_THRESHOLD, 4 << 20);
+            libc::mallopt(libc::M_MMAP_THRESHOLD, 2 << 20);
+            libc::mallopt(libc::M_ARENA_MAX, arenas as libc::c_int);
+        }
     }
+}
+
+/// Whether an environment variable is one of those that glibc reads its allocator's settings from.
+#[cfg(target_env = "gnu")]
+fn sets_the_allocator(variable: &[u8]) -> bool {
+    variable == b"GLIBC_TUNABLES" || variable.starts_with(b"MALLOC_")
 }
 
 /// Ignores SIGPIPE and SIGXFSZ where nobody handles them: the errors of the writes themselves tell more.
@@ -460,6 +473,13 @@ pub(crate) fn exit_now(code: i32) -> ! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_env = "gnu")]
+    #[test]
+    fn whoever_sets_the_allocator_in_the_environment_is_left_alone() {
+        assert!(sets_the_allocator(b"MALLOC_ARENA_MAX") && sets_the_allocator(b"GLIBC_TUNABLES"));
+        assert!(!sets_the_allocator(b"KLOSET_SDK_LOG") && !sets_the_allocator(b"PATH"));
+    }
 
     #[test]
     fn a_child_made_by_fork_alone_has_the_protocols_descriptors_no_more_and_all_others() {
